@@ -1,0 +1,59 @@
+# Everything below needs python3 and pip, nothing else; `make` alone lists the targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+READY := $(VENV)/.ready
+DBT := cd dbt_project && $(BIN)/dbt
+export PATH := $(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-long build lint format docs bench clean
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
+
+# the stamp is newer than the lock: set-up runs once, and again when the lock changes
+$(READY): requirements.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.5"
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $@
+
+setup: $(READY)  ## create .venv with the locked packages
+
+demo: $(READY)  ## make demo districts, build everything, publish, say what to look at
+	trackline demo
+	$(DBT) build
+	trackline publish
+	trackline status
+
+build: $(READY)  ## one nightly build of the districts in seeds/
+	$(DBT) build
+
+test: $(READY)  ## every test but the exhaustive ones
+	pytest -m "not long and not spark"
+
+test-long: $(READY)  ## the exhaustive runs too
+	pytest -m "not spark"
+
+lint: $(READY)  ## ruff, and sqlfmt where it is installed
+	ruff check . && ruff format --check .
+
+format: $(READY)  ## format Python
+	ruff check --fix . ; ruff format .
+
+docs: $(READY)  ## the documentation site of the tables, as one file
+	$(DBT) docs generate --static
+
+bench: $(READY)  ## the measured comparisons (minutes, gigabytes)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-cluster.lock
+	python -m benchmarks
+
+lock:  ## renew the locks from pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml --extra dev --extra server --extra s3 --extra postgres --extra mysql $(LOCK) -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra spark --extra bench -c requirements.lock $(LOCK) -o requirements-cluster.lock
+LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-strip-extras --no-annotate --no-header --quiet --upgrade
+
+clean:  ## remove what the build made (not the landing files)
+	rm -rf data/warehouse.duckdb* data/serve data/models dbt_project/target dbt_project/logs
