@@ -61,9 +61,7 @@ def _unknown_districts(seeds: Seeds) -> Iterator[Problem]:
     known = {cells["district_id"] for _, cells in seeds[District].cells}
     for row_type, seed in seeds.items():
         for row in seed.rows:
-            if row_type is not District and row.district_id not in (
-                known | {EVERY_SITE}
-            ):
+            if row.district_id not in (known | {EVERY_SITE}):
                 message = f"no row of districts.csv has district_id {row.district_id!r}"
                 yield Problem(row_type.FILE, row.line, "unknown_district", message)
 
@@ -88,12 +86,9 @@ def _bands(seeds: Seeds) -> Iterator[Problem]:
     for band in seed.rows:
         groups[band.district_id].append(band)
     written = {cells["district_id"] for _, cells in seed.cells}
-    wrong = {cells["district_id"] for _, cells in seed.cells} - set(groups)
-    wrong |= {
-        cells["district_id"]
-        for line, cells in seed.cells
-        if line not in {band.line for band in seed.rows}
-    }
+    right = {band.line for band in seed.rows}
+    # the row that is wrong may be the one that begins at 0
+    doubtful = {c["district_id"] for line, c in seed.cells if line not in right}
     for district_id, bands in groups.items():
         first: dict[object, Band] = {}
         for band in bands:
@@ -101,7 +96,7 @@ def _bands(seeds: Seeds) -> Iterator[Problem]:
             if before is not band:
                 message = f"row {before.line} begins at {band.lower_bound} too"
                 yield Problem(Band.FILE, band.line, "duplicate_bound", message)
-        if 0 not in first and district_id not in wrong:
+        if 0 not in first and district_id not in doubtful:
             message = f"no band of {district_id!r} begins at 0, so low scores have none"
             yield Problem(Band.FILE, bands[0].line, "missing_zero_bound", message)
     if EVERY_SITE in written:
