@@ -1,9 +1,8 @@
-"""What surrounds every route: who asks, how much, how long; and no traceback, ever.
+"""What surrounds every route: who asks, how much, for how long, and what is logged.
 
-An ASGI middleware that answers before the routes see anything. The password comes
-first; then the size, from the header if there is one and by counting in any case. What
-a route fails to expect becomes an answer of the protocol, and a log line without
-content.
+An ASGI middleware that answers before the routes see anything: the password comes
+first, then the size, from the header where there is one. The rest of a body is counted
+and timed while a route reads it; beyond a limit the route gets a LimitError.
 """
 
 from __future__ import annotations
@@ -11,17 +10,14 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-import traceback
-import uuid
-from pathlib import PurePath
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .auth import Users
 from .limits import LimitError, Limits
-from .metrics import logger, observe, running
+from .metrics import observe, running
 
-__all__ = ["ROUTES", "Guard", "fresh_runid"]
+__all__ = ["ROUTES", "Guard", "refusal"]
 
 OPEN_ROUTES = frozenset({"/version"})
 JSON_ROUTES = frozenset({"/training", "/prediction", "/evaluation"})
@@ -33,11 +29,7 @@ ROUTES = (
 _last_runid = 0
 
 
-class DisconnectedError(Exception):
-    """The client went away before it had sent its request."""
-
-
-def fresh_runid() -> int:
+def _fresh_runid() -> int:
     """Make a run id for an answer that belongs to no model and has no log."""
     global _last_runid
     _last_runid = max(_last_runid + 1, time.time_ns() // 1_000_000)
@@ -51,7 +43,7 @@ def refusal(path: str, sentence: str) -> tuple[int, str]:
     Moodle takes any other body of /import for success.
     """
     if path == "/evaluation":
-        answer = {"runid": fresh_runid(), "status": 1, "info": [sentence]}
+        answer = {"runid": _fresh_runid(), "status": 1, "info": [sentence]}
         return 200, json.dumps(answer)
     if path in JSON_ROUTES:
         return 200, json.dumps({"status": 1, "info": [], "errors": sentence})
@@ -83,7 +75,7 @@ class Guard:
         running.inc()
         try:
             if not await self._turned_away(scope, exchange):
-                await self._serve(scope, exchange)
+                await self._app(scope, exchange.receive, exchange.send)
         finally:
             running.dec()
             observe(
@@ -111,30 +103,6 @@ class Guard:
             return True
         return False
 
-    async def _serve(self, scope: Scope, exchange: _Exchange) -> None:
-        path = scope["path"]
-        try:
-            await self._app(scope, exchange.receive, exchange.send)
-        except LimitError as error:
-            await exchange.answer(*refusal(path, str(error)))
-        except DisconnectedError:
-            exchange.status = 499  # as nginx calls it; nobody reads an answer
-        except Exception as error:
-            reference = uuid.uuid4().hex[:12]
-            fields = {
-                "event": "error",
-                "reference": reference,
-                "error": type(error).__name__,
-                # where, but not the message: that may hold content
-                "where": [
-                    f"{PurePath(frame.filename).name}:{frame.lineno}"
-                    for frame in traceback.extract_tb(error.__traceback__)[-8:]
-                ],
-            }
-            logger.error("error", extra={"fields": fields})
-            sentence = f"The server failed; its log tells more under {reference}"
-            await exchange.answer(*refusal(path, sentence))
-
 
 class _Exchange:
     """One request's body, counted and timed, and its answer."""
@@ -143,7 +111,6 @@ class _Exchange:
         self._receive, self._send, self._limits = receive, send, limits
         self._until = time.monotonic() + limits.body_seconds
         self._complete = False
-        self._answered = False
         self.received = 0
         self.status = 0
 
@@ -159,8 +126,6 @@ class _Exchange:
             message = await asyncio.wait_for(self._receive(), left)
         except TimeoutError:
             raise LimitError("The request took too long to arrive") from None
-        if message["type"] == "http.disconnect":
-            raise DisconnectedError
         self.received += len(message.get("body", b""))
         if self.received > self._limits.max_request_bytes:
             raise LimitError(self.too_large)
@@ -169,14 +134,11 @@ class _Exchange:
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self._answered = True
             self.status = message["status"]
         await self._send(message)
 
     async def answer(self, status: int, text: str) -> None:
-        """Answer without having read the whole request, and hang up."""
-        if self._answered:
-            return
+        """Answer without having read the request, and hang up."""
         body = text.encode()
         headers = [
             (b"content-type", b"text/html; charset=utf-8"),

@@ -11,6 +11,9 @@ import logging
 import os
 import sys
 import time
+import traceback
+import uuid
+from pathlib import PurePath
 
 from prometheus_client import (
     CollectorRegistry,
@@ -21,7 +24,14 @@ from prometheus_client import (
     multiprocess,
 )
 
-__all__ = ["METRICS_TYPE", "logger", "metrics_text", "observe", "running"]
+__all__ = [
+    "METRICS_TYPE",
+    "log_failure",
+    "log_to_stderr",
+    "metrics_text",
+    "observe",
+    "running",
+]
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SHOWN = 8
@@ -86,6 +96,23 @@ def observe(
         "model": model[:SHOWN] if model else None,
     }
     logger.info("request", extra={"fields": fields})
+
+
+def log_failure(error: Exception) -> str:
+    """Log an error that nothing expected; the reference under which it is found.
+
+    Where it happened is told, but not its message, which may hold content.
+    """
+    reference = uuid.uuid4().hex[:12]
+    frames = traceback.extract_tb(error.__traceback__)[-8:]
+    fields = {
+        "event": "failure",
+        "reference": reference,
+        "error": type(error).__name__,
+        "where": [f"{PurePath(f.filename).name}:{f.lineno}" for f in frames],
+    }
+    logger.error("failure", extra={"fields": fields})
+    return reference
 
 
 def metrics_text() -> bytes:

@@ -6,21 +6,22 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import IO, NamedTuple
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
 from . import service
 from .archive import ArchiveError, pack
 from .auth import Users, UsersError
 from .guard import Guard, refusal
-from .limits import Limits
-from .metrics import METRICS_TYPE, log_to_stderr, metrics_text
+from .limits import LimitError, Limits
+from .metrics import METRICS_TYPE, log_failure, log_to_stderr, metrics_text
 from .model import ModelError
 from .storage import ModelFolder, Storage, UploadError
 
@@ -74,6 +75,9 @@ class ServerSettings(NamedTuple):
             tempfile.tempdir = temporary
         root = f"s3://{bucket}" if bucket else os.path.abspath(folder)
         return cls(users, root, Limits.from_environment())
+
+
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class FieldError(ValueError):
@@ -234,6 +238,29 @@ def _zip(packed: bytes, name: str) -> Response:
     return Response(packed, media_type="application/zip", headers=headers)
 
 
+def _answering(endpoint: Endpoint) -> Endpoint:
+    """Turn whatever an endpoint raises into an answer of the protocol."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            return await endpoint(request)
+        except ClientDisconnect:
+            return _text("", 499)  # as nginx calls it; nobody reads it
+        except (FieldError, LimitError) as error:
+            sentence = str(error)
+        except Exception as error:
+            reference = log_failure(error)
+            sentence = f"The server failed; its log tells more under {reference}"
+        status, body = refusal(request.url.path, sentence)
+        request.state.status = service.GENERAL_ERROR
+        response = _text(body, status)
+        # a part of the request may still be on its way
+        response.headers["Connection"] = "close"
+        return response
+
+    return answer
+
+
 def build(settings: ServerSettings) -> ASGIApp:
     """Build the application; it is complete without a lifespan."""
     storage = Storage(settings.root, settings.limits)
@@ -250,7 +277,7 @@ def build(settings: ServerSettings) -> ASGIApp:
         ("/import", "POST", server.import_),
         ("/deletemodel", "POST", server.deletemodel),
     ):
-        app.add_api_route(path, endpoint, methods=[method], response_model=None)
+        app.add_api_route(path, _answering(endpoint), methods=[method])
 
     @app.get("/version")
     async def version() -> Response:
@@ -259,11 +286,6 @@ def build(settings: ServerSettings) -> ASGIApp:
     @app.get("/metrics")
     async def metrics() -> Response:
         return Response(metrics_text(), headers={"Content-Type": METRICS_TYPE})
-
-    @app.exception_handler(FieldError)
-    async def field_error(request: Request, error: FieldError) -> Response:
-        status, body = refusal(request.url.path, str(error))
-        return _text(body, status)
 
     return Guard(app, settings.users, settings.limits)
 

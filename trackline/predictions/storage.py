@@ -33,7 +33,15 @@ from .archive import pack, unpack
 from .limits import LimitError, Limits
 from .model import ARRAYS, DESCRIPTION, Classifier
 
-__all__ = ["ChangedError", "ModelFolder", "Rows", "State", "Storage", "UploadError"]
+__all__ = [
+    "ChangedError",
+    "ModelFolder",
+    "Rows",
+    "State",
+    "Storage",
+    "UploadError",
+    "file_lock",
+]
 
 CLASSIFIER = "classifier.zip"
 ROWS = "rows.npz"
@@ -253,6 +261,24 @@ def _replace(folder: Path, name: str, content: bytes) -> None:
         raise
 
 
+@contextlib.contextmanager
+def file_lock(path: Path, seconds: float) -> Iterator[None]:
+    """Hold a lock that other threads and processes respect; LimitError if it lasts."""
+    end = time.monotonic() + seconds
+    with path.open("wb") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= end:
+                    raise LimitError(
+                        "The model is being changed by another request, try again later"
+                    ) from None
+                time.sleep(0.02)
+        yield  # closing the file frees the lock
+
+
 class Storage:
     """All models of a server.
 
@@ -296,20 +322,8 @@ class Storage:
         """
         self._locks.mkdir(parents=True, exist_ok=True)
         number = int(hashlib.sha256(uniqueid.encode()).hexdigest(), 16) % LOCKS
-        end = time.monotonic() + self._limits.lock_seconds
-        with (self._locks / str(number)).open("wb") as file:
-            while True:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() >= end:
-                        raise LimitError(
-                            "The model is being changed by another request, "
-                            "try again later"
-                        ) from None
-                    time.sleep(0.02)
-            yield  # closing the file frees the lock
+        with file_lock(self._locks / str(number), self._limits.lock_seconds):
+            yield
 
     def delete(self, uniqueid: str) -> None:
         """Remove every folder of a model; nothing happens if there is none."""
