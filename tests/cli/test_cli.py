@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -136,108 +135,90 @@ def test_demo_runs_from_any_folder_and_names_what_it_wrote(tmp_path) -> None:
     assert (tmp_path / "landing/kailani/events").is_dir()
 
 
-# ---- check: its shell; the reader itself is tested with the landing ------------------
+# ---- check ---------------------------------------------------------------------------
 
 
-def report(accepted: int, rejects: list[tuple[str, str]]) -> SimpleNamespace:
-    file = SimpleNamespace(
-        path="a.csv",
-        status="loaded",
-        rows_read=accepted + len(rejects),
-        rows_accepted=accepted,
-        rows_rejected=len(rejects),
-    )
-    return SimpleNamespace(
-        files=[file],
-        rejects=[
-            SimpleNamespace(
-                path="a.csv",
-                record_number=number,
-                rule=rule,
-                column_name="usage_minutes",
-                value=value,
-            )
-            for number, (rule, value) in enumerate(rejects, 1)
-        ],
-    )
+HEADER = "student_id,app_id,usage_date,usage_minutes\n"
+GOOD = "0001,alpha_math,2026-03-02,12.5\n"
 
 
 @pytest.fixture
-def landing_says(monkeypatch):
-    """Let the landing's check answer with a given report."""
+def check(run, tmp_path):
+    """Check one app_usage file of lakeview with the given content."""
+    folder = tmp_path / "delivery" / "app_usage"
+    folder.mkdir(parents=True)
 
-    def answer(found: SimpleNamespace) -> None:
-        module = ModuleType("trackline.landing")
-        module.check = lambda path, district, settings, configuration: found
-        monkeypatch.setitem(sys.modules, "trackline.landing", module)
-        monkeypatch.setattr("trackline.landing", module, raising=False)
+    def command(content: str, *options: str) -> tuple[int, str, str]:
+        (folder / "night.csv").write_text(content, encoding="utf-8")
+        return run("check", str(folder), "--district", "lakeview", *options)
 
-    return answer
+    return command
 
 
 @pytest.mark.parametrize(
-    ("accepted", "rejects", "code"),
+    ("content", "code", "told"),
     [
-        (5, [], 0),
-        (0, [], 0),
-        (5, [("bad_number", "x")], 1),
-        (0, [("unreadable_file", "")], 2),
+        (HEADER + GOOD, 0, "1 read = 1 accepted + 0 rejected"),
+        (HEADER, 0, "0 read = 0 accepted + 0 rejected"),
+        (HEADER + GOOD + GOOD.replace("12.5", "x"), 1, "record 2: bad_number"),
+        ("", 2, "unreadable_file"),
     ],
 )
-def test_check_exits_by_what_it_found(
-    run, landing_says, tmp_path, accepted, rejects, code
-) -> None:
-    landing_says(report(accepted, rejects))
-    ended, out, _ = run("check", str(tmp_path), "--district", "lakeview")
+def test_check_exits_by_what_it_found(check, content, code, told) -> None:
+    ended, out, _ = check(content)
     assert ended == code
-    assert f"{accepted} accepted + {len(rejects)} rejected" in out
+    assert told in out
 
 
-def test_check_writes_one_json_object(run, landing_says, tmp_path) -> None:
-    landing_says(report(1, [("bad_number", "\x1b[31mréd")]))
-    code, out, _ = run(
-        "check", str(tmp_path), "--district", "lakeview", "--format", "json"
-    )
+def test_check_names_the_columns_that_nobody_reads(check) -> None:
+    _, out, _ = check(HEADER.replace("\n", ",mood\n") + GOOD.replace("\n", ",:-)\n"))
+    assert "nobody reads the column 'mood'" in out
+
+
+def test_check_writes_one_json_object(check) -> None:
+    wrong = GOOD.replace("12.5", "\x1b[31mréd")
+    code, out, _ = check(HEADER + GOOD + wrong, "--format", "json")
     assert code == 1
-    assert json.loads(out) == {
-        "files": [
-            {
-                "path": "a.csv",
-                "status": "loaded",
-                "rows_read": 2,
-                "rows_accepted": 1,
-                "rows_rejected": 1,
-            }
-        ],
-        "rejects": [
-            {
-                "path": "a.csv",
-                "record_number": 1,
-                "rule": "bad_number",
-                "column_name": "usage_minutes",
-                "value": "\x1b[31mréd",
-            }
-        ],
-    }
+    report = json.loads(out)
+    (file,) = report["files"]
+    assert [file[f"rows_{count}"] for count in ("read", "accepted", "rejected")] == [
+        2,
+        1,
+        1,
+    ]
+    (reject,) = report["rejects"]
+    assert reject["path"].endswith("app_usage/night.csv")
+    assert (reject["record_number"], reject["rule"]) == (2, "bad_number")
+    assert (reject["column_name"], reject["value"]) == (
+        "usage_minutes",
+        "\x1b[31mréd",
+    )
 
 
-def test_check_never_sends_a_delivered_escape_to_the_terminal(
-    run, landing_says, tmp_path
-) -> None:
-    landing_says(report(1, [("bad_text", "\x1b[2J")] * 30))
-    _, out, _ = run("check", str(tmp_path), "--district", "lakeview")
+def test_check_never_sends_a_delivered_escape_to_the_terminal(check) -> None:
+    wrong = GOOD.replace("12.5", "\x1b[2J")
+    _, out, _ = check(HEADER + wrong * 30)
     assert "\x1b" not in out
     assert "10 more" in out
 
 
+def test_check_writes_nothing(check, tmp_path) -> None:
+    check(HEADER + GOOD)
+    before = set(tmp_path.rglob("*"))
+    check(HEADER + GOOD)
+    assert set(tmp_path.rglob("*")) == before
+    # neither the landing folder nor a warehouse: a dry run leaves no trace
+    assert not (tmp_path / "landing").exists()
+
+
 @pytest.mark.parametrize(
     ("path", "district", "told"),
-    [("/nowhere", "lakeview", "is not there"), (".", "atlantis", "onboard atlantis")],
+    [
+        ("/nowhere", "lakeview", "/nowhere does not exist"),
+        (".", "atlantis", "onboard atlantis"),
+    ],
 )
-def test_check_refuses_what_it_cannot_look_at(
-    run, landing_says, path, district, told
-) -> None:
-    landing_says(report(1, []))
+def test_check_refuses_what_it_cannot_look_at(run, path, district, told) -> None:
     code, out, err = run("check", path, "--district", district)
     assert (code, out) == (2, "")
     assert told in err
