@@ -33,8 +33,14 @@ def key_fingerprint() -> str:
     return privacy.key_fingerprint(Settings.from_environment().pseudonym_key)
 
 
+def user_pseudonym(district_id: str, user_id: str) -> str:
+    """Return what stands for a user's id: itself, without a pseudonym key."""
+    key = Settings.from_environment().pseudonym_key
+    return privacy.pseudonym(key, district_id, user_id) if key else user_id
+
+
 class Plugin(BasePlugin):
-    """Gives SQL the two questions that only Python can answer."""
+    """Gives SQL what only Python can answer."""
 
     def initialize(self, config: dict[str, Any]) -> None:
         """Make the warehouse's folder: DuckDB makes the file, not its parents."""
@@ -48,3 +54,6 @@ class Plugin(BasePlugin):
             conn.create_function(
                 f"trackline_{function.__name__}", function, [], "VARCHAR"
             )
+        conn.create_function(
+            "trackline_pseudonym", user_pseudonym, ["VARCHAR", "VARCHAR"], "VARCHAR"
+        )

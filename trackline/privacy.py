@@ -18,7 +18,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from trackline.landing.tables import Table
+from trackline.landing.columns import Table
 from trackline.settings import Settings
 
 __all__ = [
@@ -121,21 +121,22 @@ def without_forgotten(
         forgotten student's rows are null.
     """
     forgotten = _forgotten(settings)
-    view = f"landing_rows_{table.name}"
+    view = "landing_rows_" + table.name.replace("/", "_")
+    has_ids = any(column.has_ids for column in table.columns)
     relation.create_view(view, replace=True)
-    if settings.pseudonym_key:
+    if settings.pseudonym_key and has_ids:
         _fill_vault(con, view, table, settings, forgotten)
-    if not forgotten:
+    if not forgotten or not has_ids:
         return con.sql(
             f"select * exclude (personal_id), rule is null as is_loaded from {view}"
         )
-    name = f"landing_forgotten_{table.name}"
+    name = view.replace("rows", "forgotten", 1)
     con.register(f"{name}_arrow", pa.Table.from_pylist(forgotten))
     con.execute(f"create or replace temp table {name} as from {name}_arrow")
     con.unregister(f"{name}_arrow")
     con.execute("set variable trackline_salt = $salt", {"salt": forgotten[0]["salt"]})
     values = ", ".join(
-        f"case when digest is null then rows.{column.name} end as {column.name}"
+        f"case when digest is null then rows.{column.output} end as {column.output}"
         for column in table.columns
     )
     return con.sql(f"""
@@ -158,10 +159,10 @@ def _fill_vault(
     settings: Settings,
     forgotten: list[dict[str, str]],
 ) -> None:
-    column = next(c.name for c in table.columns if c.is_personal)
+    column = next(c.output for c in table.columns if c.has_ids)
     rows = con.execute(
         f"select distinct district_id, {column}, personal_id from {view}"
-        " where rule is null"
+        " where rule is null and personal_id is not null"
     ).fetchall()
     known = {(row["district_id"], row["digest"]) for row in forgotten}
     salt = forgotten[0]["salt"] if forgotten else ""

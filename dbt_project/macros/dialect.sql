@@ -67,3 +67,77 @@
 {% macro spark__microseconds_between(earlier, later) -%}
     (unix_micros({{ later }}) - unix_micros({{ earlier }}))
 {%- endmacro %}
+
+{#- the UTC time of seconds since 1970 -#}
+{% macro timestamp_of(seconds) -%}
+    {{ return(adapter.dispatch("timestamp_of", "trackline")(seconds)) }}
+{%- endmacro %}
+
+{% macro duckdb__timestamp_of(seconds) -%} make_timestamp(({{ seconds }}) * 1000000) {%- endmacro %}
+
+{% macro spark__timestamp_of(seconds) -%} timestamp_seconds({{ seconds }}) {%- endmacro %}
+
+{#- and the seconds of a UTC time -#}
+{% macro seconds_of(time) -%}
+    {{ return(adapter.dispatch("seconds_of", "trackline")(time)) }}
+{%- endmacro %}
+
+{% macro duckdb__seconds_of(time) -%} cast(epoch({{ time }}) as bigint) {%- endmacro %}
+
+{% macro spark__seconds_of(time) -%} unix_seconds({{ time }}) {%- endmacro %}
+
+{#- the UTC time of a local one -#}
+{% macro utc_time(local, time_zone) -%}
+    {{ return(adapter.dispatch("utc_time", "trackline")(local, time_zone)) }}
+{%- endmacro %}
+
+{% macro duckdb__utc_time(local, time_zone) -%}
+    ((cast({{ local }} as timestamp) at time zone {{ time_zone }}) at time zone 'UTC')
+{%- endmacro %}
+
+{% macro spark__utc_time(local, time_zone) -%}
+    to_utc_timestamp({{ local }}, {{ time_zone }})
+{%- endmacro %}
+
+{#- whole-number division, down -#}
+{% macro floor_divide(numerator, denominator) -%}
+    cast(floor(cast({{ numerator }} as double) / ({{ denominator }})) as bigint)
+{%- endmacro %}
+
+{#- whole calendar months between two times -#}
+{% macro whole_months(start, end) -%}
+    {{ return(adapter.dispatch("whole_months", "trackline")(start, end)) }}
+{%- endmacro %}
+
+{% macro duckdb__whole_months(start, end) -%}
+    (
+        date_diff('month', {{ start }}, {{ end }})
+        - case
+            when {{ start }} + to_months(cast(date_diff('month', {{ start }}, {{ end }}) as integer)) > {{ end }}
+            then 1
+            else 0
+        end
+    )
+{%- endmacro %}
+
+{% macro spark__whole_months(start, end) -%}
+    (
+        (year({{ end }}) - year({{ start }})) * 12 + month({{ end }}) - month({{ start }})
+        - case
+            when
+                add_months({{ start }}, (year({{ end }}) - year({{ start }})) * 12 + month({{ end }}) - month({{ start }}))
+                > {{ end }}
+            then 1
+            else 0
+        end
+    )
+{%- endmacro %}
+
+{#- what stands for a user's id when a pseudonym key is set -#}
+{% macro pseudonym(district_id, user_id) -%}
+    {{ return(adapter.dispatch("pseudonym", "trackline")(district_id, user_id)) }}
+{%- endmacro %}
+
+{% macro default__pseudonym(district_id, user_id) -%}
+    trackline_pseudonym({{ district_id }}, {{ user_id }})
+{%- endmacro %}

@@ -1,5 +1,19 @@
 {% macro landing_tables() -%}
-    {{- return(["app_usage", "scores", "events", "students", "enrollments"]) -}}
+    {{- return(["app_usage", "scores", "events", "students", "enrollments", "insight_actions"]) -}}
+{%- endmacro %}
+
+{#- every staged record's table, file and verdict -#}
+{% macro staged_records() -%}
+    {%- set columns = "district_id, path, file_modified_at, record_number, rule, column_name, value" -%}
+    {% for table in landing_tables() -%}
+        select '{{ table }}' as table_name, {{ columns }},
+        from {{ ref("stg_landing__" ~ table) }}
+        union all
+    {% endfor %}
+    {%- for table in ["stg_moodle__log", "stg_moodle__records"] -%}
+        select table_name, {{ columns }}, from {{ ref(table) }}
+        {{ "union all" if not loop.last }}
+    {% endfor %}
 {%- endmacro %}
 
 {#- the one moment of a build -#}

@@ -1,29 +1,31 @@
 {#- Files that are whole snapshots: the newest by (modification time, path) replaces the
     earlier one, an empty one too. -#}
 
-{#- each district's newest readable file of a landing table, among those of this run -#}
-{% macro newest_snapshots(table_name) -%}
-    select district_id, path, modified_at,
+{#- each district's newest readable file of the landing tables that a condition names,
+    among those of this run -#}
+{% macro newest_snapshots(staged, tables) -%}
+    select district_id, table_name, path, modified_at,
     from
         (
             select
                 files.district_id,
+                files.table_name,
                 files.path,
                 files.modified_at,
                 row_number() over (
-                    partition by files.district_id
+                    partition by files.district_id, files.table_name
                     order by files.modified_at desc, files.path desc
                 ) as newest_first,
             from {{ ref("stg_landing__files") }} as files
             left join
                 (
                     select distinct path
-                    from {{ ref("stg_landing__" ~ table_name) }}
+                    from {{ ref(staged) }}
                     where rule = 'unreadable_file'
                 ) as unreadable
                 on files.path = unreadable.path
             where
-                files.table_name = '{{ table_name }}'
+                files.table_name {{ tables }}
                 and files.status = 'new'
                 and unreadable.path is null
         ) as ranked
@@ -39,11 +41,12 @@
     {%- set kept = arguments["target_relation"].include(database=false) -%}
     {%- set fresh = arguments["temp_relation"] -%}
     {%- set columns = arguments["dest_columns"] | map(attribute="quoted") | join(", ") -%}
-    {%- set table_name = config.get("meta")["table_name"] -%}
+    {%- set meta = config.get("meta") -%}
+    {%- set scope = meta.get("scope", ["district_id"]) | join(", ") -%}
     {%- set ledger = load_relation(ledger_relation()) -%}
     create or replace temp table replaced_snapshots as
-    select newest.district_id,
-    from ({{ newest_snapshots(table_name) }}) as newest
+    select newest.district_id, newest.table_name,
+    from ({{ newest_snapshots(meta["staged"], meta["tables"]) }}) as newest
     {%- if ledger %}
     where
         not exists (
@@ -51,7 +54,7 @@
             from {{ ledger.include(database=false) }} as ledger
             where
                 ledger.district_id = newest.district_id
-                and ledger.table_name = '{{ table_name }}'
+                and ledger.table_name = newest.table_name
                 and ledger.status = 'loaded'
                 and (ledger.modified_at, ledger.path) > (newest.modified_at, newest.path)
         )
@@ -59,13 +62,13 @@
     ;
 
     delete from {{ kept }}
-    where district_id in (select district_id from replaced_snapshots)
+    where ({{ scope }}) in (select ({{ scope }}) from replaced_snapshots)
     ;
 
     insert into {{ kept }} ({{ columns }})
     select {{ columns }}
     from {{ fresh }}
-    where district_id in (select district_id from replaced_snapshots)
+    where ({{ scope }}) in (select ({{ scope }}) from replaced_snapshots)
     ;
 
     drop table replaced_snapshots

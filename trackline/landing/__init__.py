@@ -2,11 +2,14 @@
 
 from trackline.landing.check import Report, check
 from trackline.landing.files import LandingFile, discover, inspect
+from trackline.landing.moodle import LOGS, MOODLE_TABLES
 from trackline.landing.reader import read
-from trackline.landing.stage import already_read, files_to_read, stage
+from trackline.landing.stage import already_read, files_to_read, stage, stage_moodle
 from trackline.landing.tables import RULES, TABLES
 
 __all__ = [
+    "LOGS",
+    "MOODLE_TABLES",
     "RULES",
     "TABLES",
     "LandingFile",
@@ -18,4 +21,5 @@ __all__ = [
     "inspect",
     "read",
     "stage",
+    "stage_moodle",
 ]

@@ -65,7 +65,8 @@ def _files_at(path: Path, district_id: str, time_zone: str) -> list[LandingFile]
     path = path.resolve()
     if not path.exists():
         raise RefusedError(f"{path} does not exist")
-    tables = [part for part in path.parts if part in TABLES]
+    folders = {name.split("/")[0] for name in TABLES}
+    tables = [part for part in path.parts if part in folders]
     if tables:
         root = Path(
             *path.parts[: len(path.parts) - path.parts[::-1].index(tables[-1]) - 1]

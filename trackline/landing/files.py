@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
+from trackline.landing.moodle import PREFIX
 from trackline.landing.tables import TABLES, Table
 
 __all__ = ["LandingFile", "discover", "inspect"]
@@ -134,7 +135,7 @@ def discover(landing: Path, time_zones: Mapping[str, str]) -> list[LandingFile]:
     for entry in _walk(str(landing)):
         path = Path(entry.path).relative_to(landing).as_posix()
         district_id, *folders = path.split("/")[:-1] or [""]
-        table_name = folders[0] if folders else ""
+        table_name = _table_name(folders, entry.name)
         stat = entry.stat()
         if district_id not in time_zones:
             status = "unknown_district"
@@ -157,6 +158,15 @@ def discover(landing: Path, time_zones: Mapping[str, str]) -> list[LandingFile]:
             )
         )
     return found
+
+
+def _table_name(folders: list[str], file_name: str) -> str:
+    """Return the table of a file: its folder's name; a Moodle table has its own."""
+    if not folders:
+        return ""
+    if folders[0] + "/" != PREFIX:
+        return folders[0]
+    return PREFIX + (folders[1:] or [file_name.split(".")[0]])[0]
 
 
 def inspect(

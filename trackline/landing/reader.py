@@ -18,8 +18,9 @@ import duckdb
 import pyarrow as pa
 
 from trackline.landing import malformed
+from trackline.landing.columns import Table
 from trackline.landing.files import LandingFile, first_line
-from trackline.landing.tables import TABLES, Table
+from trackline.landing.tables import TABLES
 from trackline.landing.typing_sql import typed_rows_sql
 
 __all__ = ["read", "set_pseudonym_key"]
@@ -298,7 +299,7 @@ def _unreadable_sql(
     con: duckdb.DuckDBPyConnection, table: Table, files: list[LandingFile]
 ) -> str:
     nulls = ", ".join(
-        f"null::{column.sql_type} as {column.name}" for column in table.columns
+        f"null::{column.sql_type} as {column.output}" for column in table.columns
     )
     return f"""
 select

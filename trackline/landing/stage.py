@@ -10,11 +10,12 @@ import pyarrow as pa
 
 from trackline import privacy
 from trackline.landing.files import LandingFile, discover, inspect
+from trackline.landing.moodle import PREFIX
 from trackline.landing.reader import read
 from trackline.landing.tables import TABLES
 from trackline.settings import Settings
 
-__all__ = ["already_read", "files_to_read", "stage"]
+__all__ = ["already_read", "files_to_read", "stage", "stage_moodle"]
 
 FILES = pa.schema(
     [
@@ -136,8 +137,71 @@ def stage(
     return privacy.without_forgotten(con, relation, TABLES[table_name], settings)
 
 
+def stage_moodle(
+    con: duckdb.DuckDBPyConnection,
+    table_names: Iterable[str],
+    files: duckdb.DuckDBPyRelation,
+    settings: Settings | None = None,
+) -> duckdb.DuckDBPyRelation:
+    """Read the new files of several Moodle tables into one relation.
+
+    Parameters
+    ----------
+    con : duckdb.DuckDBPyConnection
+        The build's.
+    table_names : iterable of str
+        Names of ``TABLES`` whose columns of one name are of one type.
+    files : duckdb.DuckDBPyRelation
+        Rows of ``files_to_read``.
+
+    Returns
+    -------
+    duckdb.DuckDBPyRelation
+        As ``stage``, and table_name; a column that a table does not have is null.
+        Tables without new files cost nothing.
+    """
+    tables = [TABLES[name] for name in table_names]
+    types = {c.output: c.sql_type for table in tables for c in table.columns}
+    named = set(files.to_arrow_table().column("table_name").to_pylist())
+    tail = "rule, column_name, value, is_loaded"
+    nulls = ", ".join(f"null::{kind} as {name}" for name, kind in types.items())
+    parts = [
+        "select district_id, null::varchar as table_name, path, file_modified_at,"
+        f" record_number, {nulls}, {tail} from ({_NO_ROWS})"
+    ]
+    for table in tables:
+        if table.name not in named:
+            continue
+        view = "moodle_rows_" + table.name.removeprefix(PREFIX)
+        stage(con, table.name, files, settings).create_view(view, replace=True)
+        own = {column.output for column in table.columns}
+        columns = ", ".join(
+            name if name in own else f"null::{kind} as {name}"
+            for name, kind in types.items()
+        )
+        parts.append(
+            f"select district_id, '{table.name}' as table_name, path,"
+            f" file_modified_at, record_number, {columns}, {tail} from {view}"
+        )
+    return con.sql(" union all ".join(f"({part})" for part in parts))
+
+
+_NO_ROWS = """
+select
+    ''::varchar as district_id, ''::varchar as path, null::timestamp as
+    file_modified_at, 0::bigint as record_number, ''::varchar as rule, ''::varchar as
+    column_name, ''::varchar as value, false as is_loaded
+where false"""
+
 LEDGER = "dq_files"
-STATES = ("int_usage_versions", "int_score_versions", "int_event_versions")
+STATES = (
+    "int_usage_versions",
+    "int_score_versions",
+    "int_event_versions",
+    "int_moodle_log",
+    "int_moodle_records",
+    "int_insight_actions",
+)
 """The tables that a loaded file's rows stand in: without one, no file counts as read."""
 
 

@@ -6,8 +6,8 @@ tasks on Spark - reads these declarations, so a rule stands once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from trackline.landing.columns import Column, Table
+from trackline.landing.moodle import MOODLE_TABLES
 
 __all__ = ["RULES", "TABLES", "Column", "Table"]
 
@@ -23,89 +23,6 @@ RULES = (
     "future_date",
 )
 """The rules in the order in which a row is held against them."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column of a landing table.
-
-    Attributes
-    ----------
-    name : str
-        As in the file's header.
-    kind : str
-        ``text``, ``decimal`` (18,6), ``precise`` (decimal with 12 places, for
-        quotients), ``integer``, ``boolean``, ``date`` or ``timestamp`` (UTC).
-    is_required : bool
-        An empty cell is a reject.
-    is_key : bool
-        Part of the row's key: checked even when the row withdraws.
-    default : str or None
-        SQL for an empty cell.
-    minimum, maximum : float or None
-        Inclusive bounds.
-    is_positive : bool
-        Must be greater than zero.
-    at_most : str or None
-        Name of a column that this one may not exceed.
-    choices : tuple of str
-        The only values, when there are any.
-    max_length : int or None
-        In characters; such a text may not hold control characters either.
-    is_personal : bool
-        A user's id: pseudonymised and masked when a key is set.
-    may_lie_ahead : bool
-        A date that needs not be past (the end of an enrollment).
-    """
-
-    name: str
-    kind: str
-    is_required: bool = False
-    is_key: bool = False
-    default: str | None = None
-    minimum: float | None = None
-    maximum: float | None = None
-    is_positive: bool = False
-    at_most: str | None = None
-    choices: tuple[str, ...] = ()
-    max_length: int | None = None
-    is_personal: bool = False
-    may_lie_ahead: bool = False
-
-    @property
-    def sql_type(self) -> str:
-        """The column's DuckDB type after reading."""
-        return {
-            "text": "varchar",
-            "decimal": "decimal(18, 6)",
-            "precise": "decimal(28, 12)",
-            "integer": "bigint",
-            "boolean": "boolean",
-            "date": "date",
-            "timestamp": "timestamp",
-        }[self.kind]
-
-
-@dataclass(frozen=True)
-class Table:
-    """One landing table: a name and its columns, in the order of INTERFACE."""
-
-    name: str
-    columns: tuple[Column, ...]
-
-    @property
-    def is_versioned(self) -> bool:
-        """Whether rows carry is_deleted and updated_at (else files are snapshots)."""
-        return any(column.name == "is_deleted" for column in self.columns)
-
-    @cached_property
-    def needed(self) -> tuple[str, ...]:
-        """The columns without which no row of a file can be loaded."""
-        return tuple(
-            column.name
-            for column in self.columns
-            if column.is_required and (column.is_key or not self.is_versioned)
-        )
 
 
 def _id(name: str, *, is_personal: bool = False, is_required: bool = True) -> Column:
@@ -178,6 +95,27 @@ TABLES = {
             ),
         ),
         Table(
+            "insight_actions",
+            (
+                _id("user_id", is_personal=True),
+                _id("insight_id"),
+                Column(
+                    "action",
+                    "text",
+                    is_required=True,
+                    is_key=True,
+                    choices=(
+                        "fixed",
+                        "notapplicable",
+                        "incorrectlyflagged",
+                        "useful",
+                        "notuseful",
+                    ),
+                ),
+                Column("acted_at", "timestamp", is_required=True),
+            ),
+        ),
+        Table(
             "students",
             (
                 _STUDENT,
@@ -201,5 +139,7 @@ TABLES = {
                 Column("end_date", "date", may_lie_ahead=True),
             ),
         ),
+        *MOODLE_TABLES,
     )
 }
+"""Every table by its name; a Moodle table's is moodle/<its name>."""

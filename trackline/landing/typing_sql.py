@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from trackline.landing.tables import Column, Table
+from trackline.landing.columns import Column, Table
 
 __all__ = ["typed_rows_sql"]
 
@@ -69,13 +69,15 @@ def _value(column: Column, physical: str, raw: str, cell: str) -> str:
             return f"try_cast({raw} as {sql_type})"
         return f"case when {_is_number(cell)} then try_cast({cell} as {sql_type}) end"
     if kind == "integer":
-        if physical in _WHOLE:
+        if physical in _WHOLE or physical == "BOOLEAN":
             return f"try_cast({raw} as bigint)"
         exact = f"try_cast({cell} as decimal(28, 9))"
         return (
             f"case when {_is_number(cell)} and {exact} = trunc({exact})"
             f" then {exact}::bigint end"
         )
+    if kind == "flag":
+        return f"{cell} is not null and {cell} not in ('0', 'false')"
     if kind == "boolean":
         if physical == "BOOLEAN":
             return raw
@@ -207,9 +209,30 @@ def _pseudonym(cell: str) -> str:
     )
 
 
+def _pseudonyms(column: Column, value: str) -> str:
+    """Return SQL for a column whose users' ids, if it has any, are replaced."""
+    if column.is_list:
+        ids = f"list_transform(string_split({value}, ','), lambda id: {_pseudonym('id')})"
+        replaced = f"array_to_string({ids}, ',')"
+    else:
+        replaced = _pseudonym(value)
+    if column.personal_when:
+        return f"case when {column.personal_when} then {replaced} else {value} end"
+    return replaced
+
+
 def _masked(text: str) -> str:
     # the shape stays for whoever looks for the mistake, the letters and digits go
     return f"regexp_replace(regexp_replace({text}, '\\pL', 'x', 'g'), '\\pN', '9', 'g')"
+
+
+def _personal_id(table: Table) -> str:
+    """Return SQL for the one user whose row it is."""
+    for column in table.columns:
+        if column.has_ids and not column.is_list:
+            condition = column.personal_when or column.only_when or "true"
+            return f"case when {condition} then {column.name}_value end"
+    return "null::varchar"
 
 
 def typed_rows_sql(
@@ -256,17 +279,19 @@ def typed_rows_sql(
     outputs = []
     for column in table.columns:
         value = f"{column.name}_value"
-        if column.is_personal and is_pseudonymous:
-            value = _pseudonym(value)
-        outputs.append(f"case when verdict is null then {value} end as {column.name}")
-    personal = next(c.name for c in table.columns if c.is_personal)
+        kept = "verdict is null"
+        if column.only_when:
+            kept += f" and {column.only_when}"
+        if column.has_ids and is_pseudonymous:
+            value = _pseudonyms(column, value)
+        outputs.append(f"case when {kept} then {value} end as {column.output}")
     shown = "verdict.value"
     head = "district_id, path, file_modified_at, record_number"
     return f"""
 select
     {head},
     {", ".join(outputs)},
-    case when verdict is null then {personal}_value end as personal_id,
+    case when verdict is null then {_personal_id(table)} end as personal_id,
     verdict.rule as rule,
     verdict.column_name as column_name,
     {_masked(shown) if is_pseudonymous else shown} as value,

@@ -25,6 +25,8 @@ with
             and facts.measured_on <= districts.as_of
     ),
 
+    not_students as (select district_id, user_id from {{ ref("int_not_students") }}),
+
     usage as (
         select
             district_id,
@@ -63,3 +65,7 @@ left join bands
     and (scores.score < bands.upper_bound or bands.upper_bound is null)
 left join usage
     on seen.district_id = usage.district_id and seen.student_id = usage.student_id
+left join not_students
+    on seen.district_id = not_students.district_id
+    and seen.student_id = not_students.user_id
+where not_students.user_id is null

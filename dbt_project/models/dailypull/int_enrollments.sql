@@ -4,7 +4,7 @@
         materialized="incremental",
         incremental_strategy="newest_snapshot",
         unique_key=["district_id"],
-        meta={"table_name": "enrollments"},
+        meta={"staged": "stg_landing__enrollments", "tables": "= 'enrollments'"},
     )
 }}
 with
@@ -16,7 +16,7 @@ with
         where is_loaded
     ),
 
-    newest_files as ({{ newest_snapshots("enrollments") }})
+    newest_files as ({{ newest_snapshots("stg_landing__enrollments", "= 'enrollments'") }})
 
 select enrollments.*
 from enrollments

@@ -4,7 +4,7 @@
         materialized="incremental",
         incremental_strategy="newest_snapshot",
         unique_key=["district_id"],
-        meta={"table_name": "students"},
+        meta={"staged": "stg_landing__students", "tables": "= 'students'"},
     )
 }}
 with
@@ -16,7 +16,7 @@ with
         where is_loaded
     ),
 
-    newest_files as ({{ newest_snapshots("students") }}),
+    newest_files as ({{ newest_snapshots("stg_landing__students", "= 'students'") }}),
 
     snapshot_rows as (
         select students.*

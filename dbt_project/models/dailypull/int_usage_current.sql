@@ -7,7 +7,8 @@ with
         select district_id, school_year_starts_on
         from {{ ref("int_districts") }}
         where is_enabled
-    )
+    ),
+    not_students as (select district_id, user_id from {{ ref("int_not_students") }})
 
 select
     totals.district_id,
@@ -22,4 +23,8 @@ from totals
 inner join districts
     on totals.district_id = districts.district_id
     and totals.school_year_starts_on >= districts.school_year_starts_on
+left join not_students
+    on totals.district_id = not_students.district_id
+    and totals.student_id = not_students.user_id
+where not_students.user_id is null
 group by totals.district_id, totals.student_id, totals.app_id

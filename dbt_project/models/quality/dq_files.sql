@@ -11,22 +11,20 @@
 }}
 -- depends_on: {{ ref("int_usage_versions") }}, {{ ref("int_score_versions") }}
 -- depends_on: {{ ref("int_student_roster") }}, {{ ref("int_enrollments") }}
--- depends_on: {{ ref("dq_rejected_rows") }}
+-- depends_on: {{ ref("int_moodle_log") }}, {{ ref("int_moodle_records") }}
+-- depends_on: {{ ref("int_insight_actions") }}, {{ ref("dq_rejected_rows") }}
 with
     files as (select * from {{ ref("stg_landing__files") }}),
 
     records as (
-        {% for table in landing_tables() -%}
-            select
-                path,
-                file_modified_at,
-                count(*) as rows_read,
-                sum(case when rule is null then 1 else 0 end) as rows_accepted,
-                max(case when rule = 'unreadable_file' then value end) as problem,
-            from {{ ref("stg_landing__" ~ table) }}
-            group by path, file_modified_at
-            {{ "union all" if not loop.last }}
-        {% endfor %}
+        select
+            path,
+            file_modified_at,
+            count(*) as rows_read,
+            sum(case when rule is null then 1 else 0 end) as rows_accepted,
+            max(case when rule = 'unreadable_file' then value end) as problem,
+        from ({{ staged_records() }}) as staged
+        group by path, file_modified_at
     )
 
 select

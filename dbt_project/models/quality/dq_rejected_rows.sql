@@ -8,18 +8,15 @@
         meta={"version": []},
     )
 }}
-{% for table in landing_tables() -%}
-    select
-        district_id,
-        '{{ table }}' as table_name,
-        path,
-        rule,
-        column_name,
-        value,
-        {{ build_time() }} as loaded_at,
-        record_number,
-        file_modified_at,
-    from {{ ref("stg_landing__" ~ table) }}
-    where rule is not null
-    {{ "union all" if not loop.last }}
-{% endfor %}
+select
+    district_id,
+    table_name,
+    path,
+    rule,
+    column_name,
+    value,
+    {{ build_time() }} as loaded_at,
+    record_number,
+    file_modified_at,
+from ({{ staged_records() }}) as records
+where rule is not null

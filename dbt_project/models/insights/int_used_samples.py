@@ -1,0 +1,5 @@
+def model(dbt, session):
+    from trackline import insights
+
+    dbt.config(materialized="table", **dbt.config.get("analysis_tables", {}))
+    return insights.used_samples(dbt.ref("int_analyses").df())
