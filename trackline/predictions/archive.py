@@ -6,6 +6,7 @@ import io
 import posixpath
 import stat
 import zipfile
+import zlib
 
 from .limits import Limits
 
@@ -13,6 +14,14 @@ __all__ = ["ArchiveError", "pack", "unpack"]
 
 MAX_FILES = 64
 MAX_NAME = 200
+UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
@@ -54,15 +63,16 @@ def unpack(packed: bytes, limits: Limits) -> dict[str, bytes]:
             if total > allowed:
                 raise ArchiveError("The zip unpacks to more than is allowed")
             return {entry.filename: _content(archive, entry) for entry in entries}
-    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError):
-        raise ArchiveError("The file is no readable zip") from None
-    except ValueError as error:
-        if isinstance(error, ArchiveError):
-            raise
-        raise ArchiveError("The file is no readable zip") from None
-    except Exception as error:  # zlib.error has no common base with the others
-        if type(error).__module__ != "zlib":
-            raise
+    except ArchiveError:
+        raise
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        OSError,
+        RuntimeError,
+        ValueError,
+    ):
         raise ArchiveError("The file is no readable zip") from None
 
 

@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import zipfile
+import zlib
 from dataclasses import dataclass, field, fields
 
 import numpy as np
@@ -24,6 +25,14 @@ MAX_MEMBERS = 8
 MAX_ARRAY_BYTES = 64 * 1024**2
 CHUNK_ROWS = 1024
 CHILDLESS = -1
+UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    RuntimeError,
+    MemoryError,
+)
 
 
 class ModelError(ValueError):
@@ -262,7 +271,14 @@ def _members(packed: bytes, count: int) -> tuple[Member, ...]:
                 Member(**{name: arrays[f"{number}.{name}"] for name in _NAMES})
                 for number in range(count)
             )
-    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, MemoryError):
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        OSError,
+        RuntimeError,
+        MemoryError,
+    ):
         raise ModelError("The model's arrays cannot be read") from None
 
 
