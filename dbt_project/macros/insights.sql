@@ -1,9 +1,3 @@
-{#- Where the tables of an analysis live: `trackline evaluate` analyses other intervals than
-    the nightly build, whose tables it must leave alone. -#}
-{% macro analysis_tables() -%}
-    {{- return(only_this_night() if env_var("TRACKLINE_EVALUATE", "") else {}) -}}
-{%- endmacro %}
-
 {#- TRACKLINE_EVALUATE: `district/model/interval` separated by blanks; * is any district or
     model, an empty interval those of the settings -#}
 {% macro evaluated_models(models) -%}

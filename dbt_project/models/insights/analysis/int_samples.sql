@@ -1,6 +1,5 @@
 -- one row per analysis, range and sample: enrolments, courses or users for which something
 -- is to be learned or predicted, and that have not been used for it before
-{{ config(**analysis_tables()) }}
 with
     ranges as (select * from {{ ref("int_ranges") }}),
     enrolments as (select * from {{ ref("int_moodle_enrolments") }}),
@@ -93,7 +92,7 @@ with
     samples as (
         {% set columns -%}
             district_id, model_id, purpose, analysis_interval, target, is_static, indicators,
-            analysable_id, range_index, starts_at, ends_at, time_start, time_end, sample_id,
+            analysable_id, range_index, starts_at, ends_at, now_at, time_start, time_end, sample_id,
             course_id, user_id, context_id
         {%- endset -%}
         select {{ columns }}, from enrolment_samples

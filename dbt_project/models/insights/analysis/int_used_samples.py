@@ -1,5 +1,5 @@
 def model(dbt, session):
     from trackline import insights
 
-    dbt.config(materialized="table", **dbt.config.get("analysis_tables", {}))
+    dbt.config(materialized="table")
     return insights.used_samples(dbt.ref("int_analyses").df())

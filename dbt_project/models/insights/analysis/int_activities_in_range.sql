@@ -1,7 +1,6 @@
 -- one row per range and activity that a student should complete in it; the first of the
 -- dates that are set decides: the activity's own, its availability, its section's, the
 -- place of its section in the course
-{{ config(**analysis_tables()) }}
 with
     ranges as (
         select distinct district_id, course_id, time_start, time_end,

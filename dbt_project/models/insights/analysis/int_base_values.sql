@@ -1,12 +1,10 @@
 -- one row per range, course or user, and indicator that can be calculated: the values that
 -- models and static targets share
-{{ config(**analysis_tables()) }}
 with
     sites as (select * from {{ ref("int_analytics_sites") }}),
     courses as (select * from {{ ref("int_moodle_courses") }}),
     done as (select * from {{ ref("int_log_activity") }}),
     modules as (select * from {{ ref("int_module_values") }}),
-    indicators as (select indicator, module from {{ ref("analytics_indicators") }}),
 
     members as (
         select distinct
@@ -15,11 +13,6 @@ with
             coalesce(user_id, '') as user_id,
             time_start,
             time_end,
-        from {{ ref("int_samples") }}
-    ),
-
-    wanted as (
-        select distinct district_id, ' ' || indicators || ' ' as indicators, target,
         from {{ ref("int_samples") }}
     ),
 

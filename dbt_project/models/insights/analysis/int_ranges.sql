@@ -1,6 +1,5 @@
 -- one row per analysis, analysable and range of time to be looked at: all ranges of
 -- finished courses for training, the last one that is ready for prediction
-{{ config(**analysis_tables()) }}
 with
     analyses as (select * from {{ ref("int_analyses") }}),
     sites as (select * from {{ ref("int_analytics_sites") }}),

@@ -1,7 +1,6 @@
 -- one row per range, user and activity (0: the course itself) that the user left rows in:
 -- the one pass over the log that every indicator of activity is made of. For a course as
 -- the sample the user is ''
-{{ config(**analysis_tables()) }}
 with
     samples as (select * from {{ ref("int_samples") }} where course_id is not null),
     sites as (select district_id, logstore, now_at from {{ ref("int_analytics_sites") }}),

@@ -1,7 +1,6 @@
 -- one row per range, user and type of activity: how deep and how broad the user went, of
 -- what the activities of the range offer; the Community of Inquiry model. Shares are
 -- counted in sixtieths, which every potential divides, so that no order of rows matters
-{{ config(**analysis_tables()) }}
 with
     activities as (select * from {{ ref("int_activities_in_range") }}),
     done as (select * from {{ ref("int_log_activity") }}),
@@ -11,7 +10,11 @@ with
         select distinct
             district_id, course_id, coalesce(user_id, '') as user_id, time_start, time_end,
         from {{ ref("int_samples") }}
-        where course_id is not null
+        where
+            course_id is not null
+            and (
+                indicators like '%cognitive_depth%' or indicators like '%social_breadth%'
+            )
     ),
 
     grades as (

@@ -1,7 +1,6 @@
 -- one row per model, sample and range whose class is known: of finished courses by what
 -- became of the student, of static models by what the indicators say. 1 is what the
 -- target warns of
-{{ config(**analysis_tables()) }}
 with
     samples as (select * from {{ ref("int_samples") }}),
     courses as (select * from {{ ref("int_moodle_courses") }}),

@@ -1,5 +1,4 @@
 -- one row per model, sample, range and indicator that has a value there, in [-1, 1]
-{{ config(**analysis_tables()) }}
 with
     samples as (select * from {{ ref("int_samples") }}),
     base_values as (select * from {{ ref("int_base_values") }}),

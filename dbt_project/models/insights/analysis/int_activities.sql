@@ -1,5 +1,4 @@
 -- one row per activity of a course whose type has potentials, hidden ones too
-{{ config(**analysis_tables()) }}
 with
     potentials as (select * from {{ ref("module_potentials") }}),
 

@@ -1,0 +1,23 @@
+"""Learning analytics: what learns and predicts, after the SQL has said of whom and by what.
+
+dbt's Python models call the functions here; each reads the frames of the analysis (see
+dbt_project/models/insights) and the store below TRACKLINE_MODELS, and returns what the
+build shows. The modules: `store` (what is kept, as files), `lock`, `datasets` (values to
+the protocol's matrix), `reasons` (why, in words), `processors` (in process or a server),
+`training`, `predicting`, `evaluating`, `notify`.
+"""
+
+from trackline.insights.evaluating import model_evaluations
+from trackline.insights.datasets import Tables
+from trackline.insights.predicting import predict, stored_predictions
+from trackline.insights.store import used_samples
+from trackline.insights.training import train
+
+__all__ = [
+    "Tables",
+    "model_evaluations",
+    "predict",
+    "stored_predictions",
+    "train",
+    "used_samples",
+]

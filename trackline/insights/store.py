@@ -1,0 +1,289 @@
+"""What is kept of every model below TRACKLINE_MODELS: plain files, one per table.
+
+`insights/<district>/<model>/model.json` says which version of its definition a model has
+and whether it is trained; `<version>/samples.parquet` which samples it has used,
+`predictions.parquet` what it predicted, `execution/` the classifier; `evaluations.json`
+and `evaluation/` what evaluations came to. A file is replaced whole. The tables of dbt
+are made from these files, so a full refresh loses nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+import fsspec
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fsspec.implementations.local import LocalFileSystem
+
+from trackline.config import Configuration
+from trackline.config import load as load_configuration
+from trackline.insights.lock import lock
+from trackline.insights.processors import Processor, processor_for
+from trackline.predictions.storage import ModelFolder
+from trackline.settings import Settings
+
+__all__ = ["PREDICTIONS", "SAMPLES", "Model", "Store", "used_samples"]
+
+SAMPLES = pa.schema(
+    [
+        ("purpose", pa.string()),
+        ("analysis_interval", pa.string()),
+        ("analysable_id", pa.string()),
+        ("sample_id", pa.string()),
+        ("range_index", pa.int64()),
+        ("analysed_at", pa.int64()),
+    ]
+)
+PREDICTIONS = pa.schema(
+    [
+        ("version", pa.int64()),
+        ("analysis_interval", pa.string()),
+        ("analysable_id", pa.string()),
+        ("sample_id", pa.string()),
+        ("user_id", pa.string()),
+        ("course_id", pa.int64()),
+        ("context_id", pa.int64()),
+        ("range_index", pa.int64()),
+        ("prediction", pa.int64()),
+        ("prediction_score", pa.float64()),
+        ("time_start", pa.int64()),
+        ("time_end", pa.int64()),
+        ("calculations", pa.string()),
+        ("reasons", pa.string()),
+        ("predicted_at", pa.int64()),
+    ]
+)
+_OWNER = pa.schema([("district_id", pa.string()), ("model_id", pa.string())])
+
+
+@dataclass
+class Model:
+    """A model of one site and its files.
+
+    Attributes
+    ----------
+    district_id, model_id : str
+    fs : fsspec filesystem
+    folder : str
+    """
+
+    district_id: str
+    model_id: str
+    fs: fsspec.AbstractFileSystem
+    folder: str
+
+    def state(self) -> dict[str, object]:
+        """Return version, definition and whether it is trained."""
+        empty = {"version": 0, "definition": "", "is_trained": False}
+        return {**empty, **self._json("model.json", {})}
+
+    def write_state(self, state: dict[str, object]) -> None:
+        """Replace the state."""
+        self._write("model.json", json.dumps(state, indent=1).encode() + b"\n")
+
+    @property
+    def version(self) -> int:
+        """The version of its definition, from 1; 0 before its first run."""
+        return int(self.state()["version"])
+
+    def uniqueid(self, version: int) -> str:
+        """Return the id by which a prediction server knows this version."""
+        text = f"trackline$${self.district_id}$${self.model_id}$${version}"
+        return hashlib.sha1(text.encode()).hexdigest()
+
+    def files(self, version: int, part: str = "execution") -> ModelFolder:
+        """Return the folder of a version's classifier, or of an interval's evaluations."""
+        return ModelFolder(self.fs, f"{self.folder}/{version}/{part}")
+
+    def read(self, name: str, schema: pa.Schema, version: int) -> pd.DataFrame:
+        """Return a table of a version: `samples` or `predictions`."""
+        try:
+            packed = self.fs.cat_file(f"{self.folder}/{version}/{name}.parquet")
+        except FileNotFoundError:
+            return schema.empty_table().to_pandas()
+        return pq.read_table(io.BytesIO(packed), schema=schema).to_pandas()
+
+    def append(
+        self, name: str, schema: pa.Schema, version: int, rows: pd.DataFrame
+    ) -> None:
+        """Add rows to a table of a version; without rows nothing is written."""
+        if rows.empty:
+            return
+        old = self.read(name, schema, version)
+        self.replace(name, schema, version, pd.concat([old, rows[schema.names]]))
+
+    def replace(
+        self, name: str, schema: pa.Schema, version: int, rows: pd.DataFrame
+    ) -> None:
+        """Replace a table of a version."""
+        table = pa.Table.from_pandas(
+            rows[schema.names], schema=schema, preserve_index=False
+        )
+        packed = io.BytesIO()
+        pq.write_table(table.replace_schema_metadata(None), packed)
+        self._write(f"{version}/{name}.parquet", packed.getvalue())
+
+    def evaluations(self) -> list[dict[str, object]]:
+        """Return what every evaluation came to, oldest first."""
+        return self._json("evaluations.json", [])
+
+    def add_evaluation(self, evaluation: dict[str, object]) -> None:
+        """Remember an evaluation."""
+        every = [*self.evaluations(), evaluation]
+        self._write("evaluations.json", json.dumps(every, indent=1).encode() + b"\n")
+
+    def prepare(self, definition: str, processor: Processor) -> int:
+        """Return the version of a definition; a changed one is a new version.
+
+        What the old version learned and predicted is removed. The caller holds the
+        model's lock.
+        """
+        state = self.state()
+        version = int(state["version"])
+        if state["definition"] == definition:
+            return version
+        if version:
+            processor.delete(self, version)
+            path = f"{self.folder}/{version}"
+            if self.fs.exists(path):
+                self.fs.rm(path, recursive=True)
+        self.write_state(
+            {"version": version + 1, "definition": definition, "is_trained": False}
+        )
+        return version + 1
+
+    def _json(self, name: str, default: object) -> object:
+        try:
+            return json.loads(self.fs.cat_file(f"{self.folder}/{name}"))
+        except FileNotFoundError:
+            return default
+
+    def _write(self, name: str, content: bytes) -> None:
+        path = f"{self.folder}/{name}"
+        if not isinstance(self.fs, LocalFileSystem):
+            self.fs.pipe_file(path, content)
+            return
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+
+
+class Store:
+    """The models of every site.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self._settings = settings or Settings.from_environment()
+        self.configuration: Configuration = load_configuration(self._settings.seeds)
+
+    def filesystem(self, district_id: str) -> tuple[fsspec.AbstractFileSystem, str]:
+        """Return where the site's models lie: modeloutputdir, else TRACKLINE_MODELS."""
+        wanted = self.configuration.setting(district_id, "modeloutputdir")
+        root = wanted or self._settings.models
+        options = {"use_listings_cache": False} if "://" in root else {}
+        fs, path = fsspec.core.url_to_fs(root, **options)
+        return fs, f"{path.rstrip('/')}/insights/{district_id}"
+
+    def model(self, district_id: str, model_id: str) -> Model:
+        """Return a model, which may have no files yet."""
+        fs, folder = self.filesystem(district_id)
+        return Model(district_id, model_id, fs, f"{folder}/{model_id}")
+
+    def models(self) -> list[Model]:
+        """Return every model of the configuration, of every site that may run it."""
+        return [
+            self.model(district.district_id, model_id)
+            for district in self.configuration.districts
+            for model_id in sorted(
+                {
+                    row.model_id
+                    for row in self.configuration.models
+                    if row.district_id in ("*", district.district_id)
+                }
+            )
+        ]
+
+    def processor(self, analysis: pd.Series) -> Processor:
+        """Return what learns and predicts for an analysis."""
+        return processor_for(
+            analysis.processor, analysis.district_id, self.configuration
+        )
+
+    def all_rows(self, name: str, schema: pa.Schema) -> pa.Table:
+        """Return a table of the newest versions of all models, with their owners."""
+        parts = []
+        for model in self.models():
+            version = model.version
+            rows = model.read(name, schema, version) if version else None
+            if rows is None or rows.empty:
+                continue
+            rows.insert(0, "model_id", model.model_id)
+            rows.insert(0, "district_id", model.district_id)
+            parts.append(rows)
+        every = pa.schema([*_OWNER, *schema])
+        if not parts:
+            return every.empty_table()
+        return pa.Table.from_pandas(pd.concat(parts), schema=every, preserve_index=False)
+
+
+def definition(analysis: pd.Series) -> str:
+    """Return what makes a model another one: its digest."""
+    parts = (
+        analysis.target,
+        *sorted(analysis.indicators.split()),
+        analysis.analysis_interval,
+        analysis.processor,
+    )
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def used_samples(analyses: pd.DataFrame, settings: Settings | None = None) -> pa.Table:
+    """Bring every running model's version up to date; list the samples it has used.
+
+    Parameters
+    ----------
+    analyses : DataFrame
+        Rows of int_analyses.
+    settings : Settings, optional
+
+    Returns
+    -------
+    pyarrow.Table
+        district_id, model_id and the columns of ``SAMPLES``.
+    """
+    store = Store(settings)
+    running = analyses[analyses.purpose == "predict"]
+    for analysis in running.itertuples():
+        model = store.model(analysis.district_id, analysis.model_id)
+        if model.state()["definition"] != definition(analysis):
+            with lock(model.fs, model.folder):
+                model.prepare(definition(analysis), store.processor(analysis))
+    return store.all_rows("samples", SAMPLES)
+
+
+def by_model(frame: pd.DataFrame, analysis: object) -> pd.DataFrame:
+    """Return the rows of a frame that belong to an analysis."""
+    keys = ("district_id", "model_id", "purpose", "analysis_interval")
+    mine = pd.Series(True, index=frame.index)
+    for key in keys:
+        mine &= frame[key] == getattr(analysis, key)
+    return frame[mine]
+
+

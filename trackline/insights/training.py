@@ -1,0 +1,107 @@
+"""Training: a model learns from the finished courses that it has not learned from yet."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pyarrow as pa
+
+from trackline.insights.datasets import Analysis, Tables, analyses, to_csv
+from trackline.insights.lock import LockedError, lock
+from trackline.insights.processors import NotReadyError, words
+from trackline.insights.store import SAMPLES, Store, definition
+from trackline.predictions.client import ServerError
+from trackline.settings import Settings
+
+__all__ = ["RUNS", "train"]
+
+RUNS = pa.schema(
+    [
+        ("district_id", pa.string()),
+        ("model_id", pa.string()),
+        ("purpose", pa.string()),
+        ("version", pa.int64()),
+        ("samples", pa.int64()),
+        ("status", pa.int64()),
+        ("info", pa.string()),
+    ]
+)
+# statuses of PROTOCOL section 1.5; a model that did not run has the general error
+OK, GENERAL_ERROR = 0, 1
+
+
+def train(tables: Tables, settings: Settings | None = None) -> pa.Table:
+    """Train every model that has something new to learn from.
+
+    Parameters
+    ----------
+    tables : Tables
+        Of this build.
+    settings : Settings, optional
+
+    Returns
+    -------
+    pyarrow.Table
+        One row per model: what came of it. A model whose processor is not ready, or
+        that somebody else works on, says so and keeps none from running.
+    """
+    store = Store(settings)
+    rows = [_train(store, analysis) for analysis in analyses(tables, "train")]
+    return pa.Table.from_pylist(rows, schema=RUNS)
+
+
+def _train(store: Store, analysis: Analysis) -> dict[str, object]:
+    if analysis.rows.empty:
+        return outcome(analysis, 0, OK, "No new data")
+    model = store.model(analysis.about.district_id, analysis.about.model_id)
+    try:
+        with lock(model.fs, model.folder):
+            processor = store.processor(analysis.about)
+            processor.check()
+            version = model.prepare(definition(analysis.about), processor)
+            dataset = analysis.dataset(labelled=True)
+            if not len(dataset.labels):
+                return outcome(analysis, 0, OK, "No new data", version)
+            answer = processor.train(model, version, to_csv(dataset))
+            status = int(answer["status"])
+            if status == OK:
+                # recorded only now: what was not learned is offered again
+                model.append("samples", SAMPLES, version, used(analysis, "train"))
+                model.write_state({**model.state(), "is_trained": True})
+            count = len(dataset.labels)
+            return outcome(analysis, count, status, words(answer), version)
+    except (LockedError, NotReadyError, ServerError) as error:
+        return outcome(analysis, 0, GENERAL_ERROR, str(error))
+
+
+def used(analysis: Analysis, purpose: str) -> pd.DataFrame:
+    """Return the rows by which the samples of an analysis are remembered."""
+    rows = analysis.rows
+    if purpose == "train":
+        rows = rows[rows.label.notna()]
+    return pd.DataFrame(
+        {
+            "purpose": purpose,
+            "analysis_interval": analysis.about.analysis_interval,
+            "analysable_id": rows.analysable_id,
+            "sample_id": rows.sample_id,
+            "range_index": rows.range_index,
+            "analysed_at": rows.now_at,
+        }
+    )
+
+
+def outcome(
+    analysis: Analysis, samples: int, status: int, info: str, version: int | None = None
+) -> dict[str, object]:
+    """Return the row of a run."""
+    return {
+        "district_id": analysis.about.district_id,
+        "model_id": analysis.about.model_id,
+        "purpose": analysis.about.purpose,
+        "version": version,
+        "samples": samples,
+        "status": status,
+        "info": info,
+    }
+
+
