@@ -143,13 +143,17 @@ class Project:
 
     def dbt(self, *arguments: str) -> DbtOutcome:
         """Run dbt in this process."""
+        return DbtOutcome(self.invoke(*arguments))
+
+    def invoke(self, *arguments: str):
+        """Run dbt in this process; return what dbt returns."""
         from dbt.adapters.duckdb.connections import DuckDBConnectionManager
         from dbt.cli.main import dbtRunner
 
         result = dbtRunner().invoke(["--quiet", "--no-write-json", *arguments])
         # dbt keeps the file open until its process ends
         DuckDBConnectionManager.close_all_connections()
-        return DbtOutcome(result)
+        return result
 
     def build(self, *arguments: str) -> DbtOutcome:
         """Build, and expect it to succeed."""

@@ -123,7 +123,12 @@ class Site:
             "grade_items": [],
             "grade_grades": [],
         }
-        for course_id, start in ((10, A_START), (11, A_START), (20, C_START), (21, D_START)):
+        for course_id, start in (
+            (10, A_START),
+            (11, A_START),
+            (20, C_START),
+            (21, D_START),
+        ):
             for student in STUDENTS:
                 self.enrol(student, course_id, 5, start)
         self.enrol(201, 10, 3, A_START)
@@ -170,10 +175,11 @@ class Site:
         *,
         cm: int | None = None,
         crud: str = "r",
-        event: str = "course_viewed",
+        event: str = "",
         anonymous: int = 0,
     ) -> None:
         """Add a row to the standard log."""
+        event = event or ("course_module_viewed" if cm else "course_viewed")
         module = MODULES[ACTIVITIES[cm][1]] if cm in ACTIVITIES else "page"
         component = f"mod_{module}" if cm else "core"
         self.log_rows.append(
@@ -206,7 +212,9 @@ class Site:
                     at = A_START + (k + 1) * step * DAY
                     self.log(student, course_id, at, crud="c" if k % 4 == 0 else "r")
 
-    def deliver(self, project, at: str = "2025-03-01T04:00:00", district="north") -> None:
+    def deliver(
+        self, project, at: str = "2025-03-01T04:00:00", district="north"
+    ) -> None:
         """Put the tables into the landing folder."""
         for name, rows in self.tables.items():
             if rows:

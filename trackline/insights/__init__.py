@@ -7,14 +7,16 @@ the protocol's matrix), `reasons` (why, in words), `processors` (in process or a
 `training`, `predicting`, `evaluating`, `notify`.
 """
 
-from trackline.insights.evaluating import model_evaluations
+from trackline.insights.cleaning import clean_up
 from trackline.insights.datasets import Tables
+from trackline.insights.evaluating import model_evaluations
 from trackline.insights.predicting import predict, stored_predictions
 from trackline.insights.store import used_samples
 from trackline.insights.training import train
 
 __all__ = [
     "Tables",
+    "clean_up",
     "model_evaluations",
     "predict",
     "stored_predictions",

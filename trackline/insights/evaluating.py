@@ -31,7 +31,9 @@ EVALUATIONS = pa.schema(
     ]
 )
 GENERAL_ERROR, NO_DATASET = 1, 2
-NOTHING = "No finished course is valid for this target, so there is nothing to learn from"
+NOTHING = (
+    "No finished course is valid for this target, so there is nothing to learn from"
+)
 
 
 def model_evaluations(tables: Tables, settings: Settings | None = None) -> pa.Table:

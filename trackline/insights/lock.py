@@ -68,9 +68,13 @@ def _local_lock(path: str, end: float) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _remote_lock(fs: fsspec.AbstractFileSystem, path: str, end: float) -> Iterator[None]:
+def _remote_lock(
+    fs: fsspec.AbstractFileSystem, path: str, end: float
+) -> Iterator[None]:
     owner = uuid.uuid4().hex
-    content = json.dumps({"owner": owner, "pid": os.getpid(), "at": time.time()}).encode()
+    content = json.dumps(
+        {"owner": owner, "pid": os.getpid(), "at": time.time()}
+    ).encode()
     while not _put_new(fs, path, content):
         _remove_stale(fs, path)
         _pause(end)

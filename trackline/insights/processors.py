@@ -82,7 +82,9 @@ class InProcess:
         self, model: Model, version: int, dataset: bytes
     ) -> tuple[dict[str, object], Rows]:
         """Predict with the classifier of the `execution` folder."""
-        answer = service.predict(model.files(version), io.BytesIO(dataset), self._limits)
+        answer = service.predict(
+            model.files(version), io.BytesIO(dataset), self._limits
+        )
         rows = answer.pop("predictions", [])
         return answer, [(row[0], int(row[1]), float(row[2])) for row in rows]
 

@@ -240,7 +240,9 @@ class Store:
         every = pa.schema([*_OWNER, *schema])
         if not parts:
             return every.empty_table()
-        return pa.Table.from_pandas(pd.concat(parts), schema=every, preserve_index=False)
+        return pa.Table.from_pandas(
+            pd.concat(parts), schema=every, preserve_index=False
+        )
 
 
 def definition(analysis: pd.Series) -> str:
@@ -285,5 +287,3 @@ def by_model(frame: pd.DataFrame, analysis: object) -> pd.DataFrame:
     for key in keys:
         mine &= frame[key] == getattr(analysis, key)
     return frame[mine]
-
-

@@ -103,5 +103,3 @@ def outcome(
         "status": status,
         "info": info,
     }
-
-

@@ -149,4 +149,6 @@ _SPECIAL = (
     ),
 )
 
-MOODLE_TABLES = tuple(_table(name, specs) for name, specs in _COLUMNS.items()) + _SPECIAL
+MOODLE_TABLES = (
+    tuple(_table(name, specs) for name, specs in _COLUMNS.items()) + _SPECIAL
+)

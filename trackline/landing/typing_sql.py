@@ -212,7 +212,9 @@ def _pseudonym(cell: str) -> str:
 def _pseudonyms(column: Column, value: str) -> str:
     """Return SQL for a column whose users' ids, if it has any, are replaced."""
     if column.is_list:
-        ids = f"list_transform(string_split({value}, ','), lambda id: {_pseudonym('id')})"
+        ids = (
+            f"list_transform(string_split({value}, ','), lambda id: {_pseudonym('id')})"
+        )
         replaced = f"array_to_string({ids}, ',')"
     else:
         replaced = _pseudonym(value)

@@ -1,0 +1,88 @@
+"""Cleaning up: what the store remembers of things that a site no longer has."""
+
+from __future__ import annotations
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+
+from trackline.insights.lock import LockedError, lock
+from trackline.insights.store import PREDICTIONS, SAMPLES, Model, Store
+from trackline.settings import RefusedError, Settings
+
+__all__ = ["clean_up"]
+
+_CONTEXTS = (
+    "select district_id, id from int_moodle_records where table_name = 'moodle/context'"
+)
+_ANALYSABLES = (
+    "select district_id, coalesce(id::varchar, userid) from int_moodle_records"
+    " where table_name in ('moodle/course', 'moodle/user')"
+)
+
+
+def clean_up(settings: Settings | None = None) -> pd.DataFrame:
+    """Remove predictions whose context is gone, and samples of what no longer exists.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+
+    Returns
+    -------
+    DataFrame
+        district_id, model_id, predictions and samples removed; one row per model that
+        lost any. A site whose contexts or courses were never delivered loses nothing.
+
+    Raises
+    ------
+    RefusedError
+        If there is no warehouse.
+    """
+    settings = settings or Settings.from_environment()
+    if not settings.warehouse.exists():
+        raise RefusedError(
+            f"there is no warehouse at {settings.warehouse}: build first"
+        )
+    with duckdb.connect(str(settings.warehouse), read_only=True) as con:
+        contexts = con.execute(_CONTEXTS).df().groupby("district_id")["id"].agg(set)
+        there = con.execute(_ANALYSABLES).df()
+    analysables = there.groupby("district_id")[there.columns[1]].agg(set)
+    rows = []
+    for model in Store(settings).models():
+        district_id = model.district_id
+        missing = {district_id} - (set(contexts.index) & set(analysables.index))
+        if missing or not model.version:
+            continue
+        try:
+            with lock(model.fs, model.folder):
+                removed = _clean(model, contexts[district_id], analysables[district_id])
+        except LockedError:
+            continue
+        if any(removed):
+            rows.append((district_id, model.model_id, *removed))
+    return pd.DataFrame(
+        rows, columns=["district_id", "model_id", "predictions", "samples"]
+    )
+
+
+def _clean(model: Model, contexts: set[int], analysables: set[str]) -> tuple[int, int]:
+    version = model.version
+
+    def keep(name: str, schema: pa.Schema, good: pd.Series, rows: pd.DataFrame) -> int:
+        if not good.all():
+            model.replace(name, schema, version, rows[good])
+        return int((~good).sum())
+
+    predictions = model.read("predictions", PREDICTIONS, version)
+    samples = model.read("samples", SAMPLES, version)
+    known = samples.analysable_id.isin(analysables | {"site"})
+    return (
+        keep(
+            "predictions",
+            PREDICTIONS,
+            predictions.context_id.isin(contexts),
+            predictions,
+        ),
+        keep("samples", SAMPLES, known, samples),
+    )

@@ -1,0 +1,298 @@
+"""`trackline notify`: one message per user and context about what is new, once.
+
+What a user has been told is remembered per user and context, below TRACKLINE_MODELS, and
+before a message leaves: a run that is killed in between does not send it again. A message
+that the server refuses is forgotten again and due at the next run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import smtplib
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from email.message import EmailMessage
+from urllib.parse import unquote, urlsplit
+
+import duckdb
+import requests
+
+from trackline import landing, privacy
+from trackline.insights.lock import LockedError, lock
+from trackline.insights.store import Store
+from trackline.settings import RefusedError, Settings
+
+__all__ = ["Delivery", "Message", "Outcome", "delivery", "due", "notify"]
+
+SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Message:
+    """What one user is to be told about one context.
+
+    Attributes
+    ----------
+    district_id, user_id : str
+    context_id : int
+    insights : tuple of (str, str, str)
+        insight_id, model_id and the reasons.
+    """
+
+    district_id: str
+    user_id: str
+    context_id: int
+    insights: tuple[tuple[str, str, str], ...]
+
+    @property
+    def key(self) -> str:
+        """The name of what is remembered of this user and context."""
+        text = f"{self.district_id}\0{self.user_id}\0{self.context_id}"
+        return hashlib.sha256(text.encode()).hexdigest()[:40]
+
+    @property
+    def text(self) -> str:
+        """The message in words."""
+        lines = [f"- {reasons}" for _, _, reasons in self.insights]
+        return "\n".join(["New insights of learning analytics:", "", *lines, ""])
+
+
+@dataclass
+class Outcome:
+    """What came of a run: messages sent, refused by the server, without an address, and
+    left by an earlier run that was killed while it sent them.
+    """
+
+    sent: int = 0
+    failed: int = 0
+    unreachable: int = 0
+    interrupted: int = 0
+
+
+Delivery = Callable[[Message], None]
+
+
+class UnreachableError(Exception):
+    """The user has no address."""
+
+
+def due(settings: Settings) -> Iterator[Message]:
+    """Read from the warehouse what every recipient may see, told or not."""
+    if not settings.warehouse.exists():
+        raise RefusedError(
+            f"there is no warehouse at {settings.warehouse}: build first"
+        )
+    try:
+        with duckdb.connect(str(settings.warehouse), read_only=True) as con:
+            rows = con.execute(
+                "select district_id, user_id, context_id, insight_id, model_id, reasons"
+                " from rpt_insight_recipients join rpt_insights"
+                " using (district_id, insight_id)"
+                " order by district_id, user_id, context_id, model_id, insight_id"
+            ).fetchall()
+    except duckdb.IOException:
+        raise RefusedError(
+            "a build is writing the warehouse: try again later"
+        ) from None
+    except duckdb.CatalogException:
+        raise RefusedError("the warehouse has no insights yet: build first") from None
+    grouped: dict[tuple, list] = {}
+    for *owner, insight_id, model_id, reasons in rows:
+        grouped.setdefault(tuple(owner), []).append((insight_id, model_id, reasons))
+    for (district_id, user_id, context_id), insights in grouped.items():
+        yield Message(district_id, user_id, context_id, tuple(insights))
+
+
+def notify(
+    settings: Settings, send: Delivery | None, tell: Callable[[Message], None]
+) -> Outcome:
+    """Send what is due.
+
+    Parameters
+    ----------
+    settings : Settings
+    send : callable or None
+        Delivers one message; None sends and remembers nothing.
+    tell : callable
+        Is told every message that is due.
+
+    Returns
+    -------
+    Outcome
+
+    Raises
+    ------
+    RefusedError
+        If another run sends, or there is no warehouse.
+    """
+    store = Store(settings)
+    outcome = Outcome()
+    with ExitStack() as locks:
+        locked: set[str] = set()
+        for message in due(settings):
+            fs, folder = store.filesystem(message.district_id)
+            if send and message.district_id not in locked:
+                try:
+                    locks.enter_context(lock(fs, f"{folder}/told"))
+                except LockedError:
+                    raise RefusedError(
+                        "another `trackline notify` is running"
+                    ) from None
+                locked.add(message.district_id)
+            path = f"{folder}/told/{message.key}.json"
+            told, sending = _remembered(fs, path)
+            if sending:
+                outcome.interrupted += 1
+            known = {*told, *sending}
+            new = tuple(row for row in message.insights if row[0] not in known)
+            if not new:
+                continue
+            some = Message(
+                message.district_id, message.user_id, message.context_id, new
+            )
+            tell(some)
+            if not send:
+                continue
+            before, names = sorted(known), [row[0] for row in new]
+            _remember(fs, path, before, names)
+            try:
+                send(some)
+            except UnreachableError:
+                _remember(fs, path, before, [])
+                outcome.unreachable += 1
+            except (OSError, smtplib.SMTPException, requests.RequestException):
+                _remember(fs, path, before, [])
+                outcome.failed += 1
+            else:
+                _remember(fs, path, sorted({*before, *names}), [])
+                outcome.sent += 1
+    return outcome
+
+
+def _remembered(fs, path: str) -> tuple[list[str], list[str]]:
+    try:
+        kept = json.loads(fs.cat_file(path))
+    except FileNotFoundError:
+        return [], []
+    return kept["told"], kept["sending"]
+
+
+def _remember(fs, path: str, told: list[str], sending: list[str]) -> None:
+    fs.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
+    temporary = f"{path}.tmp"
+    fs.pipe_file(temporary, json.dumps({"told": told, "sending": sending}).encode())
+    fs.mv(temporary, path)
+
+
+def delivery(settings: Settings) -> Delivery:
+    """Return the way of delivery that the environment names.
+
+    TRACKLINE_SMTP_URL (smtp:// or smtps://user:password@host:port) with
+    TRACKLINE_SMTP_FROM, or TRACKLINE_WEBHOOK_URL.
+
+    Raises
+    ------
+    RefusedError
+        If neither or both are set.
+    """
+    smtp = os.environ.get("TRACKLINE_SMTP_URL", "")
+    webhook = os.environ.get("TRACKLINE_WEBHOOK_URL", "")
+    if bool(smtp) == bool(webhook):
+        raise RefusedError(
+            "set TRACKLINE_SMTP_URL or TRACKLINE_WEBHOOK_URL: that is how messages go"
+        )
+    if webhook:
+        return lambda message: _post(webhook, message)
+    sender = os.environ.get("TRACKLINE_SMTP_FROM", "")
+    if not sender:
+        raise RefusedError(
+            "set TRACKLINE_SMTP_FROM: the address that messages are from"
+        )
+    addresses = _Addresses(settings)
+    return lambda message: _mail(smtp, sender, addresses, message)
+
+
+def _post(url: str, message: Message) -> None:
+    body = {
+        "district_id": message.district_id,
+        "user_id": message.user_id,
+        "context_id": message.context_id,
+        "insights": [
+            dict(zip(("insight_id", "model_id", "reasons"), row, strict=True))
+            for row in message.insights
+        ],
+    }
+    answer = requests.post(url, json=body, timeout=SECONDS)
+    answer.raise_for_status()
+
+
+def _mail(url: str, sender: str, addresses: _Addresses, message: Message) -> None:
+    parts = urlsplit(url)
+    mail = EmailMessage()
+    mail["From"] = sender
+    mail["To"] = addresses.of(message.district_id, message.user_id)
+    count = len(message.insights)
+    mail["Subject"] = f"Learning analytics: {count} new insight{'s' * (count > 1)}"
+    mail.set_content(message.text)
+    secure = parts.scheme == "smtps"
+    port = parts.port or (465 if secure else 25)
+    host = parts.hostname or ""
+    connection = (
+        smtplib.SMTP_SSL(
+            host, port, timeout=SECONDS, context=ssl.create_default_context()
+        )
+        if secure
+        else smtplib.SMTP(host, port, timeout=SECONDS)
+    )
+    with connection as server:
+        if not secure and server.has_extn("starttls"):
+            server.starttls(context=ssl.create_default_context())
+        if parts.username:
+            server.login(unquote(parts.username), unquote(parts.password or ""))
+        server.send_message(mail)
+
+
+class _Addresses:
+    """Users' addresses, read from the newest user files at the time of sending: no table
+    of the warehouse holds them.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._known: dict[str, dict[str, str]] = {}
+
+    def of(self, district_id: str, user_id: str) -> str:
+        if district_id not in self._known:
+            self._known[district_id] = dict(self._read(district_id))
+        address = self._known[district_id].get(user_id, "")
+        if not address or any(mark in address for mark in "\r\n,;"):
+            raise UnreachableError
+        return address
+
+    def _read(self, district_id: str) -> Iterator[tuple[str, str]]:
+        found = landing.discover(self._settings.landing, {district_id: "UTC"})
+        files = [
+            file
+            for file in found
+            if file.district_id == district_id and file.table_name == "moodle/user"
+        ]
+        if not files:
+            return
+        newest = max(files, key=lambda file: (file.modified_at, file.path))
+        with duckdb.connect() as con:
+            relation = (
+                con.read_parquet(newest.location)
+                if newest.is_parquet
+                else con.read_csv(newest.location, all_varchar=True, delimiter=",")
+            )
+            if not {"id", "email"} <= set(relation.columns):
+                return
+            rows = relation.project("id::varchar, email::varchar").fetchall()
+        key = self._settings.pseudonym_key
+        for user_id, email in rows:
+            shown = privacy.pseudonym(key, district_id, user_id) if key else user_id
+            yield shown, (email or "").strip()
