@@ -39,6 +39,19 @@ def user_pseudonym(district_id: str, user_id: str) -> str:
     return privacy.pseudonym(key, district_id, user_id) if key else user_id
 
 
+EXTENSIONS = {"postgres": "postgres_scanner", "mysql": "mysql_scanner"}
+
+
+def _load_extension(conn: duckdb.DuckDBPyConnection, name: str) -> None:
+    try:
+        from duckdb_extensions import import_extension
+    except ImportError:  # DuckDB fetches it, where it may
+        conn.execute(f"install {name}")
+    else:
+        import_extension(name, con=conn)
+    conn.execute(f"load {name}")
+
+
 class Plugin(BasePlugin):
     """Gives SQL what only Python can answer."""
 
@@ -49,7 +62,13 @@ class Plugin(BasePlugin):
             os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
-        """Register the functions of the on-run-start hooks."""
+        """Register the functions of the hooks; load what attached sites need."""
+        kinds = {
+            getattr(site, "type", "")
+            for site in (self.creds and self.creds.attach) or []
+        }
+        for kind in kinds & set(EXTENSIONS):
+            _load_extension(conn, EXTENSIONS[kind])
         for function in (configuration_problems, key_fingerprint):
             conn.create_function(
                 f"trackline_{function.__name__}", function, [], "VARCHAR"

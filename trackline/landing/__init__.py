@@ -2,6 +2,7 @@
 
 from trackline.landing.check import Report, check
 from trackline.landing.files import LandingFile, discover, inspect
+from trackline.landing.live import attached_tables
 from trackline.landing.moodle import LOGS, MOODLE_TABLES
 from trackline.landing.reader import read
 from trackline.landing.stage import already_read, files_to_read, stage, stage_moodle
@@ -15,6 +16,7 @@ __all__ = [
     "LandingFile",
     "Report",
     "already_read",
+    "attached_tables",
     "check",
     "discover",
     "files_to_read",

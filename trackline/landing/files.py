@@ -21,6 +21,9 @@ from trackline.landing.tables import TABLES, Table
 
 __all__ = ["LandingFile", "discover", "inspect"]
 
+ATTACHED = "attached:"
+"""How the location of a table of an attached site begins."""
+
 HEADER_BYTES = 1 << 20
 """A header line longer than this is no header."""
 
@@ -70,6 +73,11 @@ class LandingFile:
     def is_parquet(self) -> bool:
         """Whether the name says Parquet."""
         return self.path.lower().endswith(".parquet")
+
+    @property
+    def is_attached(self) -> bool:
+        """Whether it is a table of an attached site, not a file."""
+        return self.location.startswith(ATTACHED)
 
     @property
     def latest_date(self) -> date:
@@ -185,7 +193,10 @@ def inspect(
     list of LandingFile
         The same files with ``columns``, or with status ``unreadable`` and a problem.
     """
-    return [_inspect(file, con) if file.status == "new" else file for file in files]
+    return [
+        _inspect(file, con) if file.status == "new" and not file.is_attached else file
+        for file in files
+    ]
 
 
 def _inspect(file: LandingFile, con: duckdb.DuckDBPyConnection) -> LandingFile:

@@ -20,6 +20,7 @@ import pyarrow as pa
 from trackline.landing import malformed
 from trackline.landing.columns import Table
 from trackline.landing.files import LandingFile, first_line
+from trackline.landing.live import live_rows
 from trackline.landing.tables import TABLES
 from trackline.landing.typing_sql import typed_rows_sql
 
@@ -75,7 +76,10 @@ def read(
     unreadable = [file for file in files if file.status == "unreadable"]
     parts = []
     for group in _by_layout(readable):
-        read_group = _parquet_source if group[0].is_parquet else _csv_source
+        if group[0].is_attached:
+            read_group = _attached_source
+        else:
+            read_group = _parquet_source if group[0].is_parquet else _csv_source
         sources, failed = read_group(con, group)
         unreadable.extend(failed)
         for source, columns in sources:
@@ -89,7 +93,9 @@ def read(
 def _by_layout(files: Sequence[LandingFile]) -> list[list[LandingFile]]:
     groups: dict[tuple, list[LandingFile]] = {}
     for file in files:
-        groups.setdefault((file.is_parquet, file.columns), []).append(file)
+        # two attached sites never are one scan
+        alone = file.location if file.is_attached else ""
+        groups.setdefault((file.is_parquet, alone, file.columns), []).append(file)
     return list(groups.values())
 
 
@@ -194,6 +200,29 @@ def _parquet_source(
         f" from read_parquet(getvariable('{variable}'), hive_partitioning = false)"
     )
     return [(_joined(source, _file_rows(con, good)), aliases)], failed
+
+
+def _attached_source(
+    con: duckdb.DuckDBPyConnection, files: list[LandingFile]
+) -> tuple[Sources, list[LandingFile]]:
+    """Return the source of one table of an attached site, read into memory once."""
+    (file,) = files
+    columns = _known(files, [_identifier(name) for name, _ in file.columns])
+    name = f"landing_attached_{next(_counter)}"
+    raw = [f"{sql} as raw_{i}" for i, (sql, _) in enumerate(columns.values())]
+    try:
+        con.execute(
+            f"create temp table {name} as select *, null::varchar as problem, 0 as"
+            " file_index, row_number() over () as record_number"
+            f" from ({live_rows(file, raw)})"
+        )
+    except duckdb.Error as error:
+        return [], [replace(file, status="unreadable", problem=first_line(error))]
+    aliases = {
+        column: (f"raw_{i}", physical)
+        for i, (column, (_, physical)) in enumerate(columns.items())
+    }
+    return [(_joined(f"select * from {name}", _file_rows(con, files)), aliases)], []
 
 
 def _csv_source(

@@ -38,6 +38,7 @@ def files_to_read(
     settings: Settings,
     time_zones: Mapping[str, str],
     already_read: Iterable[tuple],
+    attached: Iterable[LandingFile] = (),
 ) -> pa.Table:
     """List the landing files that no build has read yet, with their layout.
 
@@ -48,6 +49,8 @@ def files_to_read(
         Time zone of every configured district.
     already_read : iterable of (path, size_bytes, modified_at)
         The file versions that are loaded or refused for good.
+    attached : iterable of LandingFile
+        Tables of attached sites.
 
     Returns
     -------
@@ -58,7 +61,7 @@ def files_to_read(
     seen = set(already_read)
     new = [
         file
-        for file in discover(settings.landing, time_zones)
+        for file in (*discover(settings.landing, time_zones), *attached)
         if (file.path, file.size_bytes, file.modified_at) not in seen
     ]
     with duckdb.connect() as con:

@@ -4,6 +4,6 @@ def model(dbt, session):
 
     dbt.config(materialized="table")
     time_zones = dbt.ref("districts").project("district_id, time_zone").fetchall()
-    return landing.files_to_read(
-        Settings.from_environment(), dict(time_zones), landing.already_read(session)
-    )
+    zones, read = dict(time_zones), landing.already_read(session)
+    attached = landing.attached_tables(session, zones, is_full=not read)
+    return landing.files_to_read(Settings.from_environment(), zones, read, attached)
