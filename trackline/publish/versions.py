@@ -174,6 +174,7 @@ class DistrictFolder:
         for version in self._names():
             if version not in complete or (manifest and version > manifest["version"]):
                 self._remove(version)
+        self._prune()
         return manifest, finding
 
     def sweep(self) -> None:
@@ -226,8 +227,7 @@ class DistrictFolder:
         database.rename(self.path / f"{version}.duckdb")
         _flush(self.path)
         self.announce(manifest)
-        for old in self.versions()[:-KEEP]:
-            self._remove(old)
+        self._prune()
         return manifest
 
     def announce(self, manifest: Manifest) -> None:
@@ -247,6 +247,10 @@ class DistrictFolder:
         _write(new, content)
         new.rename(self.path / name)
         _flush(self.path)
+
+    def _prune(self) -> None:
+        for old in self.versions()[:-KEEP]:
+            self._remove(old)
 
     def _remove(self, version: str) -> None:
         """Take a version away, its DuckDB file first: half a version is never seen."""
