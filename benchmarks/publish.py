@@ -7,6 +7,7 @@ against one COPY of the whole warehouse as the bare work. Defaults: 100 x 20,000
 
 from __future__ import annotations
 
+import multiprocessing
 import resource
 import sys
 import tempfile
@@ -71,9 +72,18 @@ def make_warehouse(path: Path, districts: int, students: int, order: str) -> Non
             )
 
 
-def measure(label: str, work: Callable[[], object]) -> None:
+def in_process(work: Callable[..., object], *arguments: object) -> None:
+    process = multiprocessing.get_context("spawn").Process(target=work, args=arguments)
+    process.start()
+    process.join()
+    if process.exitcode:
+        raise SystemExit(process.exitcode)
+
+
+def measure(label: str, work: Callable[..., object], *arguments: object) -> None:
+    """Print wall and CPU seconds of the work, and the peak memory of its process."""
     wall, cpu = time.perf_counter(), time.process_time()
-    work()
+    work(*arguments)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     print(f"{label:<38}{wall:8.1f}{cpu:8.1f}{peak:8.2f}", flush=True)
@@ -101,14 +111,12 @@ def main(districts: int = 100, students: int = 20_000) -> None:
                 None,
                 None,
             )
-            make_warehouse(settings.warehouse, districts, students, order)
+            warehouse = settings.warehouse
+            in_process(make_warehouse, warehouse, districts, students, order)
             copied = folder / "copied.duckdb"
-            measure(
-                f"{named}: bare copy",
-                lambda w=settings, c=copied: bare_copy(w.warehouse, c),
-            )
-            measure(f"{named}: publish", lambda s=settings: publish(s))
-            measure(f"{named}: publish, unchanged", lambda s=settings: publish(s))
+            in_process(measure, f"{named}: bare copy", bare_copy, warehouse, copied)
+            in_process(measure, f"{named}: publish", publish, settings)
+            in_process(measure, f"{named}: publish, unchanged", publish, settings)
 
 
 if __name__ == "__main__":

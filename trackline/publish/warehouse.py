@@ -116,6 +116,8 @@ def connect(
             pause *= 2
         else:
             con.execute("set TimeZone = 'UTC'")
+            # its bar would land in the output of commands
+            con.execute("set enable_progress_bar = false")
             return con
 
 
