@@ -4,25 +4,26 @@
 {#- Totals that count days after as_of (it was set back), or years by another beginning, are
     void: their district is counted anew. A district about to be counted has no changes
     waiting but for the days after as_of. -#}
-{% macro void_stale_totals() -%}
+{% macro prepare_totals() -%}
     {%- set changes = ref("int_usage_changes") -%}
+    {%- set districts = ref("int_districts") -%}
     {%- set totals = this.include(database=false) -%}
     {% if is_incremental() -%}
     delete from {{ totals }}
     where district_id in (
         select districts.district_id,
         from {{ totals }} as totals
-        inner join {{ ref("int_districts") }} as districts
+        inner join {{ districts }} as districts
             on totals.district_id = districts.district_id
         where
             totals.last_used_on > districts.as_of
-            or strftime(totals.school_year_starts_on, '%m-%d')
-            <> districts.school_year_start
+            or month(totals.school_year_starts_on) <> districts.school_year_month
+            or day(totals.school_year_starts_on) <> districts.school_year_day
     );
     {%- endif %}
     create or replace temp table uncounted_districts as
     select district_id, as_of,
-    from {{ ref("int_districts") }}
+    from {{ districts }}
     {%- if is_incremental() %}
     where district_id not in (select district_id from {{ totals }})
     {%- endif %};
@@ -38,6 +39,28 @@
     inner join uncounted_districts as districts
         on versions.district_id = districts.district_id
     where versions.usage_date > districts.as_of and not versions.is_deleted;
+    {% if is_incremental() -%}
+    -- totals whose first or last day of use is none any more: their days are looked at
+    -- again. A table, for its size is what keeps the fact on the probing side of the join
+    create or replace temp table open_totals as
+    select distinct
+        totals.district_id,
+        totals.student_id,
+        totals.app_id,
+        totals.school_year_starts_on,
+    from {{ changes }} as changes
+    inner join {{ districts }} as districts
+        on changes.district_id = districts.district_id
+        and changes.usage_date <= districts.as_of
+    inner join {{ totals }} as totals
+        on changes.district_id = totals.district_id
+        and changes.student_id = totals.student_id
+        and changes.app_id = totals.app_id
+        and changes.usage_date in (totals.first_used_on, totals.last_used_on)
+    where
+        changes.is_deleted
+        or (changes.usage_minutes = 0 and changes.session_count = 0);
+    {%- endif %}
     drop table uncounted_districts
 {%- endmacro %}
 
