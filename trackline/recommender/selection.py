@@ -1,0 +1,300 @@
+"""Choosing members, settings and their blend on held-out students and held-out time.
+
+Two tasks are validated, because they want different models:
+
+complete
+    which apps belong with a history, whatever the order: whole students are held out
+    (folds by md5), part of each one's apps is hidden at random.
+next
+    which app comes next: the last fifth of every student's apps is hidden.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import sparse
+
+from trackline.recommender import members
+from trackline.recommender.frames import FOLDS, Rows, student_hashes
+from trackline.recommender.gram import Gram, Steps, blocks, directed_count, gram_of
+from trackline.recommender.metrics import hits, ndcg, top_k
+
+__all__ = ["Candidate", "Part", "Task", "choose", "complete_task", "next_task", "thin"]
+
+K = 10
+_CELLS = 2_000_000  # students x apps scored per setting: bounds the time of a search
+_STEP_PAIRS = 6_000_000  # pairs of entries in the step moments: 1 s a setting
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A member with its setting and the decay of the histories it is fed."""
+
+    member: str
+    setting: tuple[tuple[str, float], ...]
+    tau: float | None = None
+    key: str = "first"
+
+    def describe(self) -> dict:
+        """Return the candidate as plain data."""
+        return {
+            "member": self.member,
+            "setting": dict(self.setting),
+            "tau_days": self.tau,
+            "age_from": self.key,
+        }
+
+
+@dataclass
+class Part:
+    """One training set with the students to be predicted from it."""
+
+    gram: Gram
+    histories: Rows
+    wanted: sparse.csr_matrix
+    source: Rows | None = None
+    used: sparse.csr_matrix = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.used = self.histories.matrix()
+        self.n_wanted = np.diff(self.wanted.indptr)
+        self._cache: dict = {}
+
+    def history(self, tau: float | None, key: str) -> sparse.csr_matrix:
+        """Return decayed histories, kept: every member is fed the same few."""
+        if (tau, key) not in self._cache:
+            self._cache[tau, key] = self.histories.history(tau, key)
+        return self._cache[tau, key]
+
+    def weights(self, candidate: Candidate) -> np.ndarray:
+        """Return the candidate's B trained on this part."""
+        setting = dict(candidate.setting)
+        if candidate.member == "steps":
+            moments = ("steps", candidate.tau, setting["ahead"])
+            if moments not in self._cache:
+                self._cache[moments] = Steps.of(
+                    self.source, candidate.tau, int(setting["ahead"])
+                )
+            return members.steps(self._cache[moments], setting["ridge"])
+        return members.solve(candidate.member, self.gram, setting)
+
+    def scores(self, candidate: Candidate) -> np.ndarray:
+        """Return students x apps, the spread of a row about 1."""
+        scored = self.history(candidate.tau, candidate.key) @ self.weights(candidate)
+        return scored / max(float(scored.std(axis=1).mean()), 1e-300)
+
+    def quality(self, scores: np.ndarray) -> np.ndarray:
+        """Return NDCG@10 per student; used apps do not count."""
+        ranked = scores.copy()
+        rows = np.repeat(np.arange(len(ranked)), np.diff(self.used.indptr))
+        ranked[rows, self.used.indices] = -np.inf
+        top = top_k(ranked, K)
+        hit = hits(top, self.wanted) & np.isfinite(
+            np.take_along_axis(ranked, top, axis=1)
+        )
+        return ndcg(hit, self.n_wanted, K)
+
+
+@dataclass
+class Task:
+    """The parts of one validation and what was tried on them."""
+
+    name: str
+    parts: list[Part]
+    candidates: list[Candidate]
+
+    def scores(self, candidate: Candidate) -> list[np.ndarray]:
+        """Return the scores of every part."""
+        return [part.scores(candidate) for part in self.parts]
+
+    def quality(self, scores: list[np.ndarray]) -> np.ndarray:
+        """Return NDCG@10 of all students of all parts."""
+        return np.concatenate(
+            [p.quality(s) for p, s in zip(self.parts, scores, strict=True)]
+        )
+
+
+def thin(grid: list, n_apps: int) -> list:
+    """Take fewer settings where one costs more: a solve is n_apps^3."""
+    step = 1 if n_apps <= 600 else 2 if n_apps <= 1500 else 4
+    return grid[step // 2 :: step]
+
+
+def _capped(rows: Rows, limit: int) -> Rows:
+    lengths = rows.lengths
+    pairs = np.cumsum(lengths * np.minimum(lengths, 64) / 2)
+    return rows.select(np.flatnonzero(pairs <= max(limit, pairs[0])))
+
+
+def _candidates(names: tuple[str, ...], gram: Gram, tau=None, key="first") -> Iterator:
+    n_apps = len(gram.pair)
+    for name in names:
+        if name == "slim" and n_apps > 1000:
+            continue
+        if name in ("directed", "walk") and gram.directed is None:
+            continue
+        for setting in thin(members.GRIDS[name], n_apps) or members.GRIDS[name]:
+            yield Candidate(name, tuple(setting.items()), tau, key)
+
+
+def complete_task(total: Gram, sample: Rows, seed: int) -> Task:
+    """Hold out whole students: fold by md5, a random 20 to 50 % of the apps hidden."""
+    fold = student_hashes(sample.students) % FOLDS
+    n_apps = len(sample.apps)
+    rng = np.random.default_rng(seed)
+    hidden_share = rng.uniform(0.2, 0.5, len(sample.students))
+    draw = rng.random(len(sample.student))
+    # the rank of the draw within the student: exactly so many are hidden
+    order = np.lexsort((draw, sample.student))
+    lengths = sample.lengths
+    starts = np.cumsum(lengths) - lengths
+    rank = np.empty(len(order), int)
+    rank[order] = np.arange(len(order)) - np.repeat(starts, lengths)
+    n_hidden = np.maximum(1, np.floor(hidden_share * lengths))
+    hidden = (rank < n_hidden[sample.student]) & (lengths[sample.student] >= 2)
+
+    limit = max(_CELLS // max(n_apps, 1), 1500)
+    folds = range(FOLDS) if n_apps <= 600 else range(1)
+    parts = []
+    for number in folds:
+        chosen = np.flatnonzero((fold == number) & (lengths >= 2))
+        held = sample.select(np.flatnonzero(fold == number))
+        chosen = chosen[: limit // len(folds)]
+        if not len(chosen):
+            continue
+        train = total.plus(gram_of(blocks(held), n_apps), -1.0)
+        source = None
+        if sample.first is not None:
+            source = _capped(sample.select(np.flatnonzero(fold != number)), _STEP_PAIRS)
+        keep = np.isin(sample.student, chosen)
+        shown = sample.filter(keep & ~hidden).select(chosen)
+        wanted = sample.filter(keep & hidden).select(chosen)
+        parts.append(Part(train, shown, wanted.matrix(), source))
+    names = ("popularity", "cosine", "rp3beta", "edlae", "slim")
+    return Task("complete", parts, list(_candidates(names, total)))
+
+
+def split_last(rows: Rows, share: float = 0.2) -> np.ndarray:
+    """Tell which rows are among the last fifth (at least one) of a student's apps."""
+    lengths = rows.lengths
+    starts = np.cumsum(lengths) - lengths
+    position = np.arange(len(rows.student)) - starts[rows.student]
+    n_last = np.maximum(1, np.floor(share * lengths))
+    n_last[lengths < 2] = 0
+    return position >= (lengths - n_last)[rows.student]
+
+
+def next_task(sample: Rows) -> Task | None:
+    """Hide the last fifth of every student; None where no time is known."""
+    if sample.first is None or not len(sample.student):
+        return None
+    late = split_last(sample)
+    latest = np.full(len(sample.students), -np.inf)
+    np.maximum.at(latest, sample.student, sample.first)
+    earliest = np.full(len(sample.students), np.inf)
+    np.minimum.at(earliest, sample.student, sample.first)
+    spans = (latest - earliest)[sample.lengths >= 2]
+    span = float(np.median(spans)) if len(spans) else 0.0
+    if span <= 0 or not late.any():
+        return None
+    early = sample.filter(~late)
+    n_apps = len(sample.apps)
+    limit = max(_CELLS // max(n_apps, 1), 1500)
+    chosen = np.flatnonzero(sample.lengths >= 2)[:limit]
+    source = _capped(early, _STEP_PAIRS)
+    gram = gram_of(blocks(early), n_apps, directed_count(source))
+    keep = np.isin(sample.student, chosen)
+    part = Part(
+        gram,
+        sample.filter(keep & ~late).select(chosen),
+        sample.filter(keep & late).select(chosen).matrix(),
+        source,
+    )
+    candidates = list(_candidates(("popularity",), gram))
+    for share in (None, 2.0, 7.0, 20.0, 60.0):
+        tau = None if share is None else span / share
+        for key in ("first",) if share is None else ("first", "last"):
+            for name in ("cosine", "rp3beta", "edlae", "directed", "walk"):
+                grid = list(_candidates((name,), gram, tau, key))
+                candidates += grid[2 :: max(len(grid) // 2, 1)]
+    for setting in thin(members.STEP_GRID, n_apps):
+        kept = {"ahead": setting["ahead"], "ridge": setting["ridge"]}
+        candidates.append(
+            Candidate("steps", tuple(kept.items()), span / setting["share"])
+        )
+    return Task("next", [part], candidates)
+
+
+@dataclass
+class Choice:
+    """A blend of candidates and the table of everything tried."""
+
+    blend: list[tuple[Candidate, float]]
+    table: list[dict]
+    leaders: list[Candidate]
+
+
+def choose(tasks: list[Task], most: int = 3) -> Choice:
+    """Search every candidate on every task, then blend the best of the members.
+
+    Settings are compared by NDCG@10 relative to the best of the task, averaged over the
+    tasks. The blend grows greedily: another member's best setting joins at the weight
+    that gains most, while it gains at least 0.2 %.
+    """
+    candidates = list(dict.fromkeys(c for task in tasks for c in task.candidates))
+    candidates = [c for c in candidates if all(_fits(t, c) for t in tasks)]
+    values = {}
+    for candidate in candidates:
+        values[candidate] = [
+            float(np.nanmean(t.quality(t.scores(candidate)))) for t in tasks
+        ]
+    best = np.maximum(np.max(list(values.values()), axis=0), 1e-12)
+    merit = {c: float(np.mean(np.asarray(v) / best)) for c, v in values.items()}
+    leaders: dict[tuple, Candidate] = {}
+    for candidate in sorted(merit, key=lambda c: -merit[c]):
+        leaders.setdefault((candidate.member, candidate.tau), candidate)
+    order = sorted(leaders.values(), key=lambda c: -merit[c])[:8]
+    kept = {c: [t.scores(c) for t in tasks] for c in order}
+    blend = [(order[0], 1.0)]
+    current, level = kept[order[0]], merit[order[0]]
+    while len(blend) < most:
+        trials = []
+        for candidate in order:
+            if any(candidate == chosen for chosen, _ in blend):
+                continue
+            for weight in (0.15, 0.35, 0.8):
+                mixed = [
+                    [a + weight * b for a, b in zip(mine, new, strict=True)]
+                    for mine, new in zip(current, kept[candidate], strict=True)
+                ]
+                gained = [
+                    float(np.nanmean(t.quality(s))) / b
+                    for t, s, b in zip(tasks, mixed, best, strict=True)
+                ]
+                trials.append((float(np.mean(gained)), candidate, weight, mixed))
+        top = max(trials, key=lambda t: t[0], default=None)
+        if top is None or top[0] < level * 1.002:
+            break
+        level, candidate, weight, current = top
+        blend.append((candidate, weight))
+    table = [
+        c.describe()
+        | {f"ndcg_{t.name}": v for t, v in zip(tasks, values[c], strict=True)}
+        for c in sorted(candidates, key=lambda c: -merit[c])
+    ]
+    blended = {"member": "blend", "setting": {}, "merit": level}
+    return Choice(blend, [blended, *table], order)
+
+
+def _fits(task: Task, candidate: Candidate) -> bool:
+    part = task.parts[0]
+    if candidate.member == "steps":
+        return part.source is not None
+    if candidate.tau is not None and part.histories.first is None:
+        return False
+    return (
+        candidate.member not in ("directed", "walk") or part.gram.directed is not None
+    )
