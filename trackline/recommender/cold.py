@@ -1,10 +1,11 @@
-"""Cold start: what students of the same band use, shrunk to the district, then to all."""
+"""Cold start: what the band uses, shrunk to the district, then to all districts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import betaln
 
 from trackline.recommender.frames import Rows
 
@@ -25,8 +26,6 @@ def strength(users: np.ndarray, n: np.ndarray, prior: np.ndarray) -> float:
     k pseudo-students with the prior share; the marginal likelihood of the groups
     (users of n, shape (groups, apps)) decides.
     """
-    from scipy.special import betaln
-
     share = np.clip(prior, 1e-6, 1 - 1e-6)
     fits = [
         np.sum(

@@ -190,8 +190,8 @@ def encode(data: Any, apps: np.ndarray | None = None) -> Rows:
         weight = frame["weight"].fillna(0).to_numpy(float)
     at = _days(frame["used_at"]) if "used_at" in frame and len(frame) else None
 
-    app, apps = _codes(frame["app_id"], apps)
-    used = (app >= 0) & (weight > 0)
+    app, apps = _codes(frame["app_id"].where(weight > 0), apps)
+    used = app >= 0
     student, app, weight = student[used], app[used], weight[used]
     at = None if at is None else at[used]
     key = student.astype(np.int64) * max(len(apps), 1) + app

@@ -105,7 +105,7 @@ def walk(gram: Gram, asymmetry: float, power: float) -> np.ndarray:
 
 
 def popularity(gram: Gram, power: float) -> np.ndarray:
-    """The same score for everyone: the app's share of the students."""
+    """Score everyone alike: the app's share of the students."""
     share = (np.diag(gram.pair) / max(gram.n_students, 1)) ** power
     return np.tile(share, (len(share), 1))
 

@@ -40,7 +40,7 @@ def hits(top: np.ndarray, wanted: sparse.csr_matrix) -> np.ndarray:
 
 
 def ndcg(hit: np.ndarray, n_wanted: np.ndarray, k: int = 10) -> np.ndarray:
-    """Return NDCG@k per student with binary gains, shape (m,); nan if none is wanted."""
+    """Return NDCG@k per student, binary gains, shape (m,); nan if none is wanted."""
     k = min(k, hit.shape[1])
     discount = 1 / np.log2(np.arange(2, k + 2))
     ideal = np.append(0.0, np.cumsum(discount))[np.minimum(n_wanted, k)]
@@ -55,7 +55,7 @@ def recall(hit: np.ndarray, n_wanted: np.ndarray, k: int = 10) -> np.ndarray:
 
 
 def gini(counts: np.ndarray) -> float:
-    """Return the Gini index of how often each app was recommended: 0 even, 1 one app."""
+    """Return the Gini index of how often apps are recommended: 0 even, 1 one app."""
     ordered = np.sort(np.asarray(counts, float))
     total = ordered.sum()
     if total == 0:

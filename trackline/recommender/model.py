@@ -13,10 +13,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
-from trackline.recommender import members
 from trackline.recommender.cold import BandPopularity
 from trackline.recommender.frames import Rows, encode
-from trackline.recommender.gram import Gram, Steps, blocks, directed_count, gram_of
+from trackline.recommender.gram import Gram, blocks, directed_count, gram_of
 from trackline.recommender.metrics import top_k
 from trackline.recommender.selection import (
     Candidate,
@@ -31,6 +30,7 @@ __all__ = ["Layer", "Recommender", "Scorer"]
 
 _SAMPLE = 20_000  # students kept for validation and step moments
 _FINAL_PAIRS = 20_000_000
+_FEWEST = 20  # students to validate on: fewer would choose by chance
 _SCORE_CELLS = 4_000_000
 
 
@@ -50,6 +50,7 @@ class Scorer:
     layers: list[Layer]
     blend: list[tuple[Candidate, float]]
     table: list[dict]
+    by_band: dict[str, tuple[int, float]]
 
     def contributions(self, rows: Rows) -> list[tuple[Any, np.ndarray]]:
         """Return each layer's histories (students x apps) and its weights."""
@@ -76,10 +77,12 @@ class Recommender(BaseEstimator):
     apps_ : ndarray of str, shape (n_apps,)
         Apps with at least one user, sorted.
     scorers_ : dict of str to Scorer
-        Per task: `complete` (order unknown), `next` (times known) and `new` (times
-        known, student not in the training data).
+        Per task: `complete` (which apps belong with a history, whatever the order) and,
+        where times are known, `next` (which app comes next).
     popularity_ : BandPopularity
         What is recommended without a history.
+    usable_ : ndarray of bool, shape (n_apps,)
+        Apps that somebody used: no other is ever recommended.
 
     Examples
     --------
@@ -148,6 +151,7 @@ class Recommender(BaseEstimator):
         self.apps_ = sample.apps
         self.popularity_ = popularity
         self.n_students_ = int(total.n_students)
+        self.usable_ = np.diag(total.pair) > 0
         self.students_ = sample.students
         self.scorers_ = {}
         with threadpool_limits(1):
@@ -156,21 +160,16 @@ class Recommender(BaseEstimator):
                 self.kappa_, total = _with_pooled(total, pooled, sample, seed)
             complete = complete_task(total, sample, seed)
             later = next_task(sample)
-            if not complete.parts:
+            if complete.n_students < _FEWEST:
                 # too few students to hold any out: plain co-use, strongly damped
                 blend = [(Candidate("cosine", _COSINE), 1.0)]
-                choice = Choice(blend, [blend[0][0].describe()], [])
+                choice = Choice(blend, [blend[0][0].describe()])
                 self.scorers_["complete"] = _train(choice, total, sample)
                 return self
-            first = choose([complete])
-            self.scorers_["complete"] = _train(first, total, sample)
-            if later is not None:
+            self.scorers_["complete"] = _train(choose(complete), total, sample)
+            if later is not None and later.n_students >= _FEWEST:
                 total.directed = directed_count(sample)
-                second = choose([later])
-                self.scorers_["next"] = _train(second, total, sample)
-                # what did well on either, tried on both
-                complete.candidates, later.candidates = first.leaders, second.leaders
-                self.scorers_["new"] = _train(choose([complete, later]), total, sample)
+                self.scorers_["next"] = _train(choose(later), total, sample)
         return self
 
     def task_of(self, rows: Rows) -> str:
@@ -196,10 +195,10 @@ class Recommender(BaseEstimator):
             Most apps a student.
         exclude_used : bool, default True
             Leave out the apps of the student's history.
-        task : {"auto", "next", "complete", "new"}
-            auto: `next` (what comes next) when the histories have times and most of
-            their students were in the training data, else `new` with times and
-            `complete` without.
+        task : {"auto", "next", "complete"}
+            auto: `next` when the histories have times and most of their students were
+            in the training data (a loaded model does not know them: it assumes so),
+            else `complete`.
 
         Returns
         -------
@@ -253,6 +252,7 @@ class Recommender(BaseEstimator):
         cold = np.flatnonzero(rows.lengths == 0)
         if len(cold):
             scores[cold] = self.popularity_.scores(rows.band[cold])
+        scores[:, ~self.usable_] = -np.inf
         return scores
 
 
@@ -283,9 +283,8 @@ def _train(choice: Choice, total: Gram, sample: Rows) -> Scorer:
         solved = solved * (weight / max(float(spread.mean()), 1e-300))
         at = (candidate.tau, candidate.key)
         layers[at] = layers[at] + solved if at in layers else solved
-    return Scorer(
-        [Layer(*at, b) for at, b in layers.items()], choice.blend, choice.table
-    )
+    kept = [Layer(*at, b) for at, b in layers.items()]
+    return Scorer(kept, choice.blend, choice.table, choice.by_band)
 
 
 def _with_pooled(
@@ -297,7 +296,7 @@ def _with_pooled(
         joined = total.plus(pooled, kappa) if kappa else total
         task = complete_task(joined, sample, seed)
         probe = Candidate("edlae", (("ridge", 0.04), ("dropout", 0.25)))
-        if not task.parts:
+        if task.n_students < _FEWEST:
             return 30.0, total.plus(pooled, 30.0)
         value = float(np.nanmean(task.quality(task.scores(probe))))
         if value > best[0] + 1e-9:

@@ -106,6 +106,11 @@ class Task:
     parts: list[Part]
     candidates: list[Candidate]
 
+    @property
+    def n_students(self) -> int:
+        """Students validated on."""
+        return sum(len(part.n_wanted) for part in self.parts)
+
     def scores(self, candidate: Candidate) -> list[np.ndarray]:
         """Return the scores of every part."""
         return [part.scores(candidate) for part in self.parts]
@@ -166,13 +171,10 @@ def complete_task(total: Gram, sample: Rows, seed: int) -> Task:
         if not len(chosen):
             continue
         train = total.plus(gram_of(blocks(held), n_apps), -1.0)
-        source = None
-        if sample.first is not None:
-            source = _capped(sample.select(np.flatnonzero(fold != number)), _STEP_PAIRS)
         keep = np.isin(sample.student, chosen)
         shown = sample.filter(keep & ~hidden).select(chosen)
         wanted = sample.filter(keep & hidden).select(chosen)
-        parts.append(Part(train, shown, wanted.matrix(), source))
+        parts.append(Part(train, shown, wanted.matrix()))
     names = ("popularity", "cosine", "rp3beta", "edlae", "slim")
     return Task("complete", parts, list(_candidates(names, total)))
 
@@ -214,9 +216,10 @@ def next_task(sample: Rows) -> Task | None:
         source,
     )
     candidates = list(_candidates(("popularity",), gram))
+    keys = ("first",) if np.array_equal(early.first, early.last) else ("first", "last")
     for share in (None, 2.0, 7.0, 20.0, 60.0):
         tau = None if share is None else span / share
-        for key in ("first",) if share is None else ("first", "last"):
+        for key in keys[:1] if share is None else keys:
             for name in ("cosine", "rp3beta", "edlae", "directed", "walk"):
                 grid = list(_candidates((name,), gram, tau, key))
                 candidates += grid[2 :: max(len(grid) // 2, 1)]
@@ -230,71 +233,61 @@ def next_task(sample: Rows) -> Task | None:
 
 @dataclass
 class Choice:
-    """A blend of candidates and the table of everything tried."""
+    """A blend of candidates and the table of everything tried, best first."""
 
     blend: list[tuple[Candidate, float]]
     table: list[dict]
-    leaders: list[Candidate]
+    by_band: dict[str, tuple[int, float]] = field(default_factory=dict)
 
 
-def choose(tasks: list[Task], most: int = 3) -> Choice:
-    """Search every candidate on every task, then blend the best of the members.
+def choose(task: Task, most: int = 3) -> Choice:
+    """Search every candidate by NDCG@10, then blend the best of the members.
 
-    Settings are compared by NDCG@10 relative to the best of the task, averaged over the
-    tasks. The blend grows greedily: another member's best setting joins at the weight
-    that gains most, while it gains at least 0.2 %.
+    The blend grows greedily: another leader joins at the weight that gains most, while
+    it gains at least 0.2 %. A blend of matrices fed the same history is one matrix.
     """
-    candidates = list(dict.fromkeys(c for task in tasks for c in task.candidates))
-    candidates = [c for c in candidates if all(_fits(t, c) for t in tasks)]
-    values = {}
-    for candidate in candidates:
-        values[candidate] = [
-            float(np.nanmean(t.quality(t.scores(candidate)))) for t in tasks
-        ]
-    best = np.maximum(np.max(list(values.values()), axis=0), 1e-12)
-    merit = {c: float(np.mean(np.asarray(v) / best)) for c, v in values.items()}
+    quality = {
+        c: float(np.nanmean(task.quality(task.scores(c)))) for c in task.candidates
+    }
+    ranked = sorted(quality, key=lambda c: -quality[c])
     leaders: dict[tuple, Candidate] = {}
-    for candidate in sorted(merit, key=lambda c: -merit[c]):
+    for candidate in ranked:
         leaders.setdefault((candidate.member, candidate.tau), candidate)
-    order = sorted(leaders.values(), key=lambda c: -merit[c])[:8]
-    kept = {c: [t.scores(c) for t in tasks] for c in order}
+    order = list(leaders.values())[:8]
+    kept = {c: task.scores(c) for c in order}
     blend = [(order[0], 1.0)]
-    current, level = kept[order[0]], merit[order[0]]
+    current, level = kept[order[0]], quality[order[0]]
     while len(blend) < most:
-        trials = []
+        best: tuple | None = None
         for candidate in order:
             if any(candidate == chosen for chosen, _ in blend):
                 continue
             for weight in (0.15, 0.35, 0.8):
                 mixed = [
-                    [a + weight * b for a, b in zip(mine, new, strict=True)]
-                    for mine, new in zip(current, kept[candidate], strict=True)
+                    a + weight * b
+                    for a, b in zip(current, kept[candidate], strict=True)
                 ]
-                gained = [
-                    float(np.nanmean(t.quality(s))) / b
-                    for t, s, b in zip(tasks, mixed, best, strict=True)
-                ]
-                trials.append((float(np.mean(gained)), candidate, weight, mixed))
-        top = max(trials, key=lambda t: t[0], default=None)
-        if top is None or top[0] < level * 1.002:
+                gained = float(np.nanmean(task.quality(mixed)))
+                if best is None or gained > best[0]:
+                    best = (gained, candidate, weight, mixed)
+        if best is None or best[0] <= level * 1.002:
             break
-        level, candidate, weight, current = top
+        level, candidate, weight, current = best
         blend.append((candidate, weight))
-    table = [
-        c.describe()
-        | {f"ndcg_{t.name}": v for t, v in zip(tasks, values[c], strict=True)}
-        for c in sorted(candidates, key=lambda c: -merit[c])
-    ]
-    blended = {"member": "blend", "setting": {}, "merit": level}
-    return Choice(blend, [blended, *table], order)
+    blended = {"member": "blend", "setting": {"members": len(blend)}, "ndcg_10": level}
+    table = [c.describe() | {"ndcg_10": quality[c]} for c in ranked]
+    return Choice(blend, [blended, *table], _by_band(task, current))
 
 
-def _fits(task: Task, candidate: Candidate) -> bool:
-    part = task.parts[0]
-    if candidate.member == "steps":
-        return part.source is not None
-    if candidate.tau is not None and part.histories.first is None:
-        return False
-    return (
-        candidate.member not in ("directed", "walk") or part.gram.directed is not None
-    )
+def _by_band(task: Task, scores: list[np.ndarray]) -> dict[str, tuple[int, float]]:
+    """Return students and NDCG@10 of every band, so that a gap shows."""
+    band = np.concatenate([p.histories.band for p in task.parts]).astype(str)
+    value = task.quality(scores)
+    known = ~np.isnan(value)
+    return {
+        name: (
+            int((known & (band == name)).sum()),
+            float(value[known & (band == name)].mean()),
+        )
+        for name in sorted(set(band[known]))
+    }
