@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from trackline.recommender import reasons
 from trackline.recommender.cold import BandPopularity
@@ -30,6 +31,9 @@ COLUMNS = [
     "similar_students", "effect", "effect_low", "effect_high", "is_associated",
     "model_id",
 ]  # fmt: skip
+
+
+_CELLS = 4_000_000  # students x apps scored at once: 32 MB
 
 
 @dataclass(frozen=True)
@@ -191,7 +195,9 @@ def _popularity(
     return BandPopularity.shrink(bands, users, n, everywhere)
 
 
-def _rows(here: dict[str, pd.DataFrame], apps: np.ndarray) -> tuple[Rows, np.ndarray]:
+def _rows(
+    here: dict[str, pd.DataFrame], apps: np.ndarray
+) -> tuple[Rows, sparse.csr_matrix]:
     """Return every student's history, and what is excluded (students x apps)."""
     history = here["histories"]
     history = history[history["student_id"].isin(here["students"]["student_id"])]
@@ -199,11 +205,13 @@ def _rows(here: dict[str, pd.DataFrame], apps: np.ndarray) -> tuple[Rows, np.nda
     uses = [history[["student_id", "app_id"]].assign(used_at=history[e]) for e in ends]
     none = here["students"][["student_id", "band"]]
     rows = encode(pd.concat([none.assign(app_id=None, used_at=pd.NaT), *uses]), apps)
-    excluded = np.zeros(rows.shape, dtype=bool)
     now = history[history["is_used"].astype(bool)]
     at = pd.Index(rows.students).get_indexer(now["student_id"].astype(object))
     column = pd.Index(apps).get_indexer(now["app_id"].astype(object))
-    excluded[at[column >= 0], column[column >= 0]] = True
+    ok = column >= 0
+    excluded = sparse.csr_matrix(
+        (np.ones(ok.sum(), bool), (at[ok], column[ok])), shape=rows.shape
+    )
     return rows, excluded
 
 
@@ -267,7 +275,7 @@ _WINDOW = (("first_used_on", "min"), ("last_used_on", "max"))
 def _table(
     model: Recommender,
     rows: Rows,
-    excluded: np.ndarray,
+    excluded: sparse.csr_matrix,
     co_use: pd.DataFrame,
     own: pd.DataFrame,
     effects: pd.DataFrame,
@@ -275,64 +283,82 @@ def _table(
     options: Options,
 ) -> pd.DataFrame:
     scorer = model.scorers_[model.task_of(rows)]
-    scores = model.score(rows, scorer)
-    scores[excluded] = -np.inf
-    before = rows.matrix().toarray() > 0
-    if not options.include_familiar:
-        scores[before] = -np.inf
-    top = top_k(scores, max(k, TOP))
-    value = np.take_along_axis(scores, top, axis=1)
+    together = _together(co_use, rows.apps)
     low = np.full(len(rows.apps), np.nan)
     low[effects.index] = effects["effect_low"]
-    order = rerank(value, low[top], options.outcome_weight)[:, :k]
-    top, value = (np.take_along_axis(a, order, axis=1) for a in (top, value))
-    student, place = np.nonzero(np.isfinite(value))
-    app = top[student, place]
-    used = reasons.contributors(rows, scorer, student, app)
-    similar = _similar(co_use, rows, student, app, used[:, 0])
     names = own["app_name"] if "app_name" in own else own["app_id"]
-    known = effects.reindex(app)
-    return pd.DataFrame(
-        {
-            "student_id": rows.students[student],
-            # consecutive: what is not finite stands last
-            "rank": place + 1,
-            "app_id": rows.apps[app],
-            "score": value[student, place],
-            "is_new": ~before[student, app],
-            "reason": reasons.reason_texts(names.tolist(), app, used, similar, effects),
-            "similar_students": pd.array(similar, "Int64"),
-            "effect": known["effect"].to_numpy(float),
-            "effect_low": known["effect_low"].to_numpy(float),
-            "effect_high": known["effect_high"].to_numpy(float),
-            "is_associated": known["is_associated"].eq(True).to_numpy(),
-        }
-    ).assign(
-        similar_students=lambda t: t["similar_students"].mask(
-            t["similar_students"] < reasons.FEWEST_TOLD
+    size = max(_CELLS // len(rows.apps), 1)
+    tables = []
+    for start in range(0, len(rows.students), size):
+        some = np.arange(start, min(start + size, len(rows.students)))
+        part = rows.select(some)
+        scores = model.score(part, scorer)
+        scores[excluded[some].nonzero()] = -np.inf
+        before = part.matrix().toarray() > 0
+        if not options.include_familiar:
+            scores[before] = -np.inf
+        top = top_k(scores, max(k, TOP))
+        value = np.take_along_axis(scores, top, axis=1)
+        order = rerank(value, low[top], options.outcome_weight)[:, :k]
+        top, value = (np.take_along_axis(a, order, axis=1) for a in (top, value))
+        # what is not finite stands last: ranks have no hole
+        student, place = np.nonzero(np.isfinite(value))
+        app = top[student, place]
+        used = reasons.contributors(part, scorer, student, app)
+        similar = _similar(together, part, student, app, used[:, 0])
+        texts = reasons.reason_texts(names.tolist(), app, used, similar, effects)
+        known = effects.reindex(app)
+        told = pd.Series(pd.array(similar, "Int64"))
+        tables.append(
+            pd.DataFrame(
+                {
+                    "student_id": part.students[student],
+                    "rank": place + 1,
+                    "app_id": rows.apps[app],
+                    "score": value[student, place],
+                    "is_new": ~before[student, app],
+                    "reason": texts,
+                    "similar_students": told.mask(told < reasons.FEWEST_TOLD),
+                    "effect": known["effect"].to_numpy(float),
+                    "effect_low": known["effect_low"].to_numpy(float),
+                    "effect_high": known["effect_high"].to_numpy(float),
+                    "is_associated": known["is_associated"].eq(True).to_numpy(),
+                }
+            )
         )
-    )
+    return pd.concat(tables, ignore_index=True)
+
+
+@dataclass(frozen=True)
+class _Together:
+    """Students who used both apps, by band; the last slice is everybody."""
+
+    bands: dict[str, int]
+    counts: np.ndarray
+
+
+def _together(co_use: pd.DataFrame, apps: np.ndarray) -> _Together:
+    bands = {b: i for i, b in enumerate(sorted(co_use["band"].dropna().unique()))}
+    place = pd.Index(apps)
+    row = place.get_indexer(co_use["app_id"].astype(object))
+    column = place.get_indexer(co_use["next_app_id"].astype(object))
+    ok = (row >= 0) & (column >= 0)
+    group = co_use["band"].map(bands).fillna(len(bands)).to_numpy(int)
+    counts = np.zeros((len(bands) + 1, len(apps), len(apps)), np.int64)
+    pairs = co_use["pair_count"].to_numpy(np.int64)
+    np.add.at(counts, (group[ok], row[ok], column[ok]), pairs[ok])
+    counts[-1] = counts.sum(axis=0)
+    return _Together(bands, counts)
 
 
 def _similar(
-    co_use: pd.DataFrame,
+    together: _Together,
     rows: Rows,
     student: np.ndarray,
     app: np.ndarray,
     with_app: np.ndarray,
 ) -> np.ndarray:
     """Count students of the same band (all, without one) who used both."""
-    bands = sorted(co_use["band"].dropna().astype(str).unique())
-    n = len(rows.apps)
-    place = pd.Index(rows.apps)
-    row = place.get_indexer(co_use["app_id"].astype(object))
-    column = place.get_indexer(co_use["next_app_id"].astype(object))
-    ok = (row >= 0) & (column >= 0)
-    group = co_use["band"].map({b: i for i, b in enumerate(bands)}).fillna(len(bands))
-    counts = np.zeros((len(bands) + 1, n, n), np.int64)
-    at = (group.to_numpy(int)[ok], row[ok], column[ok])
-    np.add.at(counts, at, co_use["pair_count"].to_numpy(np.int64)[ok])
-    counts[-1] = counts.sum(axis=0)
-    code = {b: i for i, b in enumerate(bands)}
-    band = np.array([code.get(b, len(bands)) for b in rows.band])[student]
-    return counts[band, np.where(with_app < 0, app, with_app), app]
+    everybody = len(together.bands)
+    band = np.array([together.bands.get(b, everybody) for b in rows.band])[student]
+    return together.counts[band, np.where(with_app < 0, app, with_app), app]
