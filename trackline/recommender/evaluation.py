@@ -26,7 +26,6 @@ from trackline.recommender.metrics import (
     top_k,
 )
 from trackline.recommender.model import Recommender
-from trackline.recommender.page import page_html
 from trackline.recommender.selection import split_last
 
 __all__ = ["Evaluation", "evaluate"]
@@ -58,6 +57,9 @@ class Evaluation:
 
     def page(self) -> str:
         """Return one HTML page with tables and embedded plots."""
+        # matplotlib costs a second to import: only where a page is drawn
+        from trackline.recommender.page import page_html
+
         return page_html(self.table, self.differences, self.bands)
 
     def write(self, folder: str | Path) -> list[Path]:

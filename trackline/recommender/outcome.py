@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 __all__ = ["Outcome", "estimate_effects", "fit_district", "rerank", "shrink"]
 
@@ -235,14 +235,14 @@ def estimate_effects(outcomes: dict[str, Outcome]) -> pd.DataFrame:
     middle = weight @ mean
     spread = np.sqrt(weight @ (sd**2 + (mean - middle) ** 2))
     sd = np.maximum(sd, 1e-9)
-    probability = weight @ norm.sf((RELEVANT - mean) / sd)
+    probability = weight @ ndtr((mean - RELEVANT) / sd)
     return pd.DataFrame(
         {
             "district_id": [d for d, _ in keys],
             "app_id": [a for _, a in keys],
             "effect": middle,
-            "effect_low": middle - norm.ppf(0.95) * spread,
-            "effect_high": middle + norm.ppf(0.95) * spread,
+            "effect_low": middle - ndtri(0.95) * spread,
+            "effect_high": middle + ndtri(0.95) * spread,
             "probability": probability,
             "is_associated": (probability >= SURE) & known,
         }

@@ -26,6 +26,7 @@ __all__ = ["Candidate", "Part", "Task", "choose", "complete_task", "next_task", 
 
 K = 10
 _CELLS = 2_000_000  # students x apps scored per setting: bounds the time of a search
+_FIRST = 500_000  # the same for the first round of a large search
 _STEP_PAIRS = 6_000_000  # pairs of entries in the step moments: 1 s a setting
 
 
@@ -62,6 +63,7 @@ class Part:
         self.used = self.histories.matrix()
         self.n_wanted = np.diff(self.wanted.indptr)
         self._cache: dict = {}
+        self.moments: dict = {}
 
     def history(self, tau: float | None, key: str) -> sparse.csr_matrix:
         """Return decayed histories, kept: every member is fed the same few."""
@@ -73,18 +75,16 @@ class Part:
         """Return the candidate's B trained on this part."""
         setting = dict(candidate.setting)
         if candidate.member == "steps":
-            moments = ("steps", candidate.tau, setting["ahead"])
-            if moments not in self._cache:
-                self._cache[moments] = Steps.of(
-                    self.source, candidate.tau, int(setting["ahead"])
-                )
-            return members.steps(self._cache[moments], setting["ridge"])
+            key = candidate.tau, int(setting["ahead"])
+            if key not in self.moments:
+                self.moments[key] = Steps.of(self.source, *key)
+            return members.steps(self.moments[key], setting["ridge"])
         return members.solve(candidate.member, self.gram, setting)
 
     def scores(self, candidate: Candidate) -> np.ndarray:
         """Return students x apps, the spread of a row about 1."""
         scored = self.history(candidate.tau, candidate.key) @ self.weights(candidate)
-        return scored / max(float(scored.std(axis=1).mean()), 1e-300)
+        return scored / max(float(scored[:500].std(axis=1).mean()), 1e-300)
 
     def quality(self, scores: np.ndarray) -> np.ndarray:
         """Return NDCG@10 per student; used apps do not count."""
@@ -110,6 +110,18 @@ class Task:
     def n_students(self) -> int:
         """Students validated on."""
         return sum(len(part.n_wanted) for part in self.parts)
+
+    def narrow(self) -> Task:
+        """Return the task cut to the first part and about _FIRST students x apps."""
+        first = self.parts[0]
+        limit = max(_FIRST // max(first.wanted.shape[1], 1), 1000)
+        if self.n_students <= limit:
+            return self
+        few = np.arange(min(limit, len(first.n_wanted)))
+        cut = first.histories.select(few)
+        part = Part(first.gram, cut, first.wanted[few], first.source)
+        part.moments = first.moments
+        return Task(self.name, [part], self.candidates)
 
     def scores(self, candidate: Candidate) -> list[np.ndarray]:
         """Return the scores of every part."""
@@ -243,17 +255,17 @@ class Choice:
 def choose(task: Task, most: int = 3) -> Choice:
     """Search every candidate by NDCG@10, then blend the best of the members.
 
+    Large problems are searched on a part first; the leaders are compared on all of it.
     The blend grows greedily: another leader joins at the weight that gains most, while
     it gains at least 0.2 %. A blend of matrices fed the same history is one matrix.
     """
-    quality = {
-        c: float(np.nanmean(task.quality(task.scores(c)))) for c in task.candidates
-    }
-    ranked = sorted(quality, key=lambda c: -quality[c])
-    leaders: dict[tuple, Candidate] = {}
-    for candidate in ranked:
-        leaders.setdefault((candidate.member, candidate.tau), candidate)
-    order = list(leaders.values())[:8]
+    first = task.narrow()
+    quality = _qualities(first, task.candidates)
+    order = _leaders(quality, 12)
+    if first is not task:
+        quality |= _qualities(task, order)
+        order = _leaders({c: quality[c] for c in order}, 12)
+    order = order[:8]
     kept = {c: task.scores(c) for c in order}
     blend = [(order[0], 1.0)]
     current, level = kept[order[0]], quality[order[0]]
@@ -275,8 +287,21 @@ def choose(task: Task, most: int = 3) -> Choice:
         level, candidate, weight, current = best
         blend.append((candidate, weight))
     blended = {"member": "blend", "setting": {"members": len(blend)}, "ndcg_10": level}
+    ranked = sorted(quality, key=lambda c: -quality[c])
     table = [c.describe() | {"ndcg_10": quality[c]} for c in ranked]
     return Choice(blend, [blended, *table], _by_band(task, current))
+
+
+def _qualities(task: Task, candidates: list[Candidate]) -> dict[Candidate, float]:
+    return {c: float(np.nanmean(task.quality(task.scores(c)))) for c in candidates}
+
+
+def _leaders(quality: dict[Candidate, float], most: int) -> list[Candidate]:
+    """Return the best candidate of every member and decay, best first."""
+    leaders: dict[tuple, Candidate] = {}
+    for candidate in sorted(quality, key=lambda c: -quality[c]):
+        leaders.setdefault((candidate.member, candidate.tau), candidate)
+    return list(leaders.values())[:most]
 
 
 def _by_band(task: Task, scores: list[np.ndarray]) -> dict[str, tuple[int, float]]:

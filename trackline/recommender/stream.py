@@ -155,7 +155,7 @@ def recommend_batches(
     Yields
     ------
     RecordBatch
-        student_id, rank (int8), app_id (dictionary), score (float32).
+        student_id and app_id (dictionaries), rank (int8), score (float32).
     """
     layer = model.scorers_["complete"].layers[0]
     weights = layer.weights.astype(np.float32)
@@ -178,7 +178,9 @@ def recommend_batches(
                 student, place = np.nonzero(keep)
                 yield pa.record_batch(
                     {
-                        "student_id": ids.take(pa.array(student + low)),
+                        "student_id": pa.DictionaryArray.from_arrays(
+                            pa.array((student + low).astype(np.int32)), ids
+                        ),
                         "rank": pa.array((place + 1).astype(np.int8)),
                         "app_id": pa.DictionaryArray.from_arrays(
                             pa.array(top[keep].astype(np.int32)), apps
