@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from trackline.recommender import Recommender
-from trackline.recommender.frames import encode
+from trackline.recommender.frames import FOLDS, encode, student_hashes
 from trackline.recommender.metrics import gini, ndcg, recall, top_k
 from trackline.recommender.stream import fit_batches, recommend_batches
 
@@ -108,6 +108,18 @@ def test_equal_scores_are_ordered_by_app():
     made = Recommender().fit(frame).recommend(frame)
     for _, one in made.groupby("student_id"):
         assert one.app_id.tolist() == sorted(one.app_id)
+
+
+def test_new_students_with_times_are_completed_known_ones_continued(rows, fitted):
+    assert "next" in fitted.scorers_
+    assert fitted.task_of(encode(rows, fitted.apps_)) == "next"
+    new = rows.assign(student_id="new" + rows.student_id)
+    assert fitted.task_of(encode(new, fitted.apps_)) == "complete"
+    assert len(fitted.recommend(new, k=1))
+    held = student_hashes(rows.student_id.unique()) % FOLDS == 0
+    kept = rows[~rows.student_id.isin(rows.student_id.unique()[held])]
+    model = Recommender().fit(kept)
+    assert len(model.scorers_["complete"].table) > 10, "no fold may be needed"
 
 
 def test_weights_repeats_and_arrow_are_accepted(rows):

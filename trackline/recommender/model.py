@@ -176,10 +176,10 @@ class Recommender(BaseEstimator):
         """Say which scorer fits these histories."""
         if rows.first is None or "next" not in self.scorers_:
             return "complete"
-        seen = (
-            np.isin(rows.students, self.students_).mean() if len(rows.students) else 1
-        )
-        return "next" if seen >= 0.5 else "new"
+        if self.students_ is None or not len(rows.students):
+            return "next"
+        seen = np.isin(rows.students, self.students_).mean()
+        return "next" if seen >= 0.5 else "complete"
 
     def recommend(
         self, histories: Any, k: int = 10, exclude_used: bool = True, task: str = "auto"
@@ -197,8 +197,8 @@ class Recommender(BaseEstimator):
             Leave out the apps of the student's history.
         task : {"auto", "next", "complete"}
             auto: `next` when the histories have times and most of their students were
-            in the training data (a loaded model does not know them: it assumes so),
-            else `complete`.
+            in the training data (a loaded model knows no student: it assumes so), else
+            `complete`.
 
         Returns
         -------

@@ -174,7 +174,9 @@ def complete_task(total: Gram, sample: Rows, seed: int) -> Task:
     hidden = (rank < n_hidden[sample.student]) & (lengths[sample.student] >= 2)
 
     limit = max(_CELLS // max(n_apps, 1), 1500)
-    folds = range(FOLDS) if n_apps <= 600 else range(1)
+    # a solve is n_apps^3: large problems hold one fold out, the one with most students
+    largest = int(np.bincount(fold, minlength=FOLDS).argmax())
+    folds = range(FOLDS) if n_apps <= 600 else (largest,)
     parts = []
     for number in folds:
         chosen = np.flatnonzero((fold == number) & (lengths >= 2))
