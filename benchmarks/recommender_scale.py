@@ -68,7 +68,12 @@ def ours(source: str, target: str) -> None:
     model = fit_batches(relation_batches(con.sql(rows)), apps)
     writer = None
     for batch in recommend_batches(model, relation_batches(con.sql(rows)), k=10):
-        writer = writer or pq.ParquetWriter(target, batch.schema)
+        writer = writer or pq.ParquetWriter(
+            target,
+            batch.schema,
+            use_dictionary=["student_id", "app_id"],
+            write_statistics=False,
+        )
         writer.write_batch(batch)
     writer.close()
 

@@ -23,7 +23,8 @@ def top_k(scores: np.ndarray, k: int) -> np.ndarray:
     above = scores >= bound[:, None]
     tied = np.flatnonzero(np.count_nonzero(above, axis=1) != k)
     above[tied] = np.arange(n) < k
-    part = np.nonzero(above)[1].reshape(len(scores), k)
+    part = np.flatnonzero(above).reshape(len(scores), k)
+    part -= np.arange(0, above.size, n)[:, None]
     chosen = np.take_along_axis(scores, part, axis=1)
     top = np.take_along_axis(part, np.argsort(-chosen, axis=1, kind="stable"), axis=1)
     top[tied] = np.argsort(-scores[tied], axis=1, kind="stable")[:, :k]

@@ -25,7 +25,7 @@ from trackline.recommender.metrics import hits, ndcg, top_k
 __all__ = ["Candidate", "Part", "Task", "choose", "complete_task", "next_task", "thin"]
 
 K = 10
-_CELLS = 2_000_000  # students x apps scored per setting: bounds the time of a search
+_CELLS = 1_000_000  # students x apps scored per setting: bounds the time of a search
 _FIRST = 500_000  # the same for the first round of a large search
 _STEP_PAIRS = 6_000_000  # pairs of entries in the step moments: 1 s a setting
 
@@ -173,7 +173,7 @@ def complete_task(total: Gram, sample: Rows, seed: int) -> Task:
     n_hidden = np.maximum(1, np.floor(hidden_share * lengths))
     hidden = (rank < n_hidden[sample.student]) & (lengths[sample.student] >= 2)
 
-    limit = max(_CELLS // max(n_apps, 1), 1500)
+    limit = max(_CELLS // max(n_apps, 1), 2000)
     # a solve is n_apps^3: large problems hold one fold out, the one with most students
     largest = int(np.bincount(fold, minlength=FOLDS).argmax())
     folds = range(FOLDS) if n_apps <= 600 else (largest,)
@@ -218,7 +218,7 @@ def next_task(sample: Rows) -> Task | None:
         return None
     early = sample.filter(~late)
     n_apps = len(sample.apps)
-    limit = max(_CELLS // max(n_apps, 1), 1500)
+    limit = max(_CELLS // max(n_apps, 1), 2000)
     chosen = np.flatnonzero(sample.lengths >= 2)[:limit]
     source = _capped(early, _STEP_PAIRS)
     gram = gram_of(blocks(early), n_apps, directed_count(source))
