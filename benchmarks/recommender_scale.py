@@ -54,13 +54,15 @@ def make(path: Path, n_students: int, n_apps: int, seed: int = 0) -> int:
     return pairs
 
 
-def ours(source: str, target: str) -> None:
+def ours(source: str, target: str) -> float:
+    """Fit and recommend; return the CPU seconds that the imports had taken."""
     from trackline.recommender.stream import (
         fit_batches,
         recommend_batches,
         relation_batches,
     )
 
+    began = time.process_time()
     con = duckdb.connect()
     con.execute("set threads = 1; set memory_limit = '256MB'")
     rows = f"select student_id, app_id from '{source}'"
@@ -76,14 +78,16 @@ def ours(source: str, target: str) -> None:
         )
         writer.write_batch(batch)
     writer.close()
+    return began
 
 
-def implicit_peer(source: str, target: str, name: str) -> None:
+def implicit_peer(source: str, target: str, name: str) -> float:
     """Do the same with implicit: read, matrix, fit, top 10 for everyone, write."""
     from implicit.als import AlternatingLeastSquares
     from implicit.nearest_neighbours import BM25Recommender
     from scipy import sparse
 
+    began = time.process_time()
     table = pq.read_table(source, read_dictionary=["student_id", "app_id"])
     student, app = (
         table[c].unify_dictionaries().combine_chunks() for c in table.column_names
@@ -120,6 +124,7 @@ def implicit_peer(source: str, target: str, name: str) -> None:
         ),
         target,
     )
+    return began
 
 
 def measured(job: str, source: str) -> dict:
@@ -154,16 +159,16 @@ def compare(n_students: int, n_apps: int, with_peers: bool = True) -> str:
         found = {job: measured(job, source) for job in jobs}
     lines = [
         f"{n_students:,} students x {n_apps} apps, {pairs:,} pairs; "
-        "Parquet to Parquet, one thread, imports included.",
+        "Parquet to Parquet, one thread; the imports are told apart.",
         "",
-        "| | CPU s | wall s | peak RSS MB | CPU / Trackline |",
-        "|-|-|-|-|-|",
+        "| | CPU s | imports, CPU s | wall s | peak RSS MB | Trackline's CPU share |",
+        "|-|-|-|-|-|-|",
     ]
     base = found["trackline"]["cpu"]
     for job, r in found.items():
         lines.append(
-            f"| {job} | {r['cpu']:.1f} | {r['wall']:.1f} | {r['rss']:.0f} "
-            f"| {r['cpu'] / base:.1f} |"
+            f"| {job} | {r['cpu']:.1f} | {r['imports']:.1f} | {r['wall']:.1f} "
+            f"| {r['rss']:.0f} | {base / r['cpu']:.2f} |"
         )
     return "\n".join(lines)
 
@@ -172,12 +177,13 @@ def main() -> None:
     job, source, target = sys.argv[1:]
     began = time.perf_counter()
     if job == "trackline":
-        ours(source, target)
+        imports = ours(source, target)
     else:
-        implicit_peer(source, target, job)
+        imports = implicit_peer(source, target, job)
     usage = resource.getrusage(resource.RUSAGE_SELF)
     result = {
-        "cpu": usage.ru_utime + usage.ru_stime,
+        "imports": imports,
+        "cpu": usage.ru_utime + usage.ru_stime - imports,
         "wall": time.perf_counter() - began,
         "rss": usage.ru_maxrss / 1024,
     }
