@@ -122,6 +122,20 @@ def test_new_students_with_times_are_completed_known_ones_continued(rows, fitted
     assert len(model.scorers_["complete"].table) > 10, "no fold may be needed"
 
 
+def test_numbers_as_ids_come_back_as_numbers():
+    frame = pd.DataFrame({"student_id": [1, 1, 2, 2, 10], "app_id": [7, 8, 7, 8, 7]})
+    made = Recommender().fit(frame).recommend(frame)
+    assert made[["student_id", "app_id"]].to_numpy().tolist() == [[10, 8]]
+    cold = pd.DataFrame({"student_id": [3, 10], "app_id": [None, 7.0]})
+    made = Recommender().fit(frame).recommend(cold)
+    assert set(zip(made.student_id, made.app_id, strict=True)) == {
+        (3, 7),
+        (3, 8),
+        (10, 8),
+    }
+    assert made.student_id.dtype.kind == "i"
+
+
 def test_weights_repeats_and_arrow_are_accepted(rows):
     twice = pd.concat([rows, rows]).assign(weight=1.0)
     twice.loc[twice.app_id == "app00", "weight"] = 0.0

@@ -143,6 +143,8 @@ def _codes(column: pd.Series, known: np.ndarray | None) -> tuple[np.ndarray, Any
     else:
         codes, names = pd.factorize(column)
         names = np.asarray(names)
+    if names.dtype.kind == "f" and np.all(names == np.floor(names)):
+        names = names.astype(np.int64)  # whole numbers beside a null
     names = names.astype(str).astype(object)
     if known is None:
         present = np.bincount(codes[codes >= 0], minlength=len(names)) > 0

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from trackline.recommender.cold import BandPopularity
-from trackline.recommender.frames import Rows, encode
+from trackline.recommender.frames import Rows, as_frame, encode
 from trackline.recommender.gram import Gram, blocks, directed_count, gram_of
 from trackline.recommender.metrics import top_k
 from trackline.recommender.selection import (
@@ -214,6 +214,7 @@ class Recommender(BaseEstimator):
         check_is_fitted(self)
         if k < 1:
             raise ValueError(f"k is {k}: at least 1 app must be asked for")
+        histories = as_frame(histories)
         rows = encode(histories, self.apps_)
         scorer = self.scorers_[self.task_of(rows) if task == "auto" else task]
         parts = list(self._ranked(rows, scorer, k, exclude_used))
@@ -223,9 +224,11 @@ class Recommender(BaseEstimator):
         )
         return pd.DataFrame(
             {
-                "student_id": rows.students[student.astype(int)],
+                "student_id": _as_given(
+                    rows.students[student.astype(int)], histories["student_id"]
+                ),
                 "rank": rank.astype(int),
-                "app_id": self.apps_[app.astype(int)],
+                "app_id": _as_given(self.apps_[app.astype(int)], histories["app_id"]),
                 "score": score.astype(float),
             }
         )
@@ -257,6 +260,17 @@ class Recommender(BaseEstimator):
 
 
 _COSINE = (("asymmetry", 0.5), ("power", 1.0), ("neighbours", None))
+
+
+def _as_given(ids: np.ndarray, column: pd.Series) -> np.ndarray:
+    """Return ids as numbers where the caller's are numbers."""
+    kind = column.dtype
+    if isinstance(kind, pd.CategoricalDtype):
+        kind = kind.categories.dtype
+    if not pd.api.types.is_numeric_dtype(kind):
+        return ids
+    numbers = pd.to_numeric(pd.Series(ids)).to_numpy()
+    return numbers if len(numbers) else ids
 
 
 def sample_of(rows: Rows, limit: int = _SAMPLE) -> Rows:
