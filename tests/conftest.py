@@ -174,6 +174,7 @@ class DbtOutcome:
     def __init__(self, result) -> None:
         self.success = result.success
         nodes = getattr(result.result, "results", None) or []
+        self.node_count = len(nodes)
         self.messages = [
             f"{getattr(node.node, 'name', '')}: {node.message}"
             for node in nodes
