@@ -6,7 +6,7 @@ import csv
 import gzip
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -198,7 +198,7 @@ def project_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def project(project_root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+def project(project_root: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A district 'north' with three apps, on 2025-03-01."""
     shutil.rmtree(project_root, ignore_errors=True)
-    yield Project(project_root, monkeypatch)
+    return Project(project_root, monkeypatch)

@@ -159,7 +159,8 @@ def _parquet_source(
     def scan(some: list[LandingFile]) -> None:
         # count(cell) would be answered from the footer
         con.execute(
-            f"select bit_xor(hash({cells})) from read_parquet(?, hive_partitioning = false)",
+            f"select bit_xor(hash({cells}))"
+            " from read_parquet(?, hive_partitioning = false)",
             [[file.location for file in some]],
         ).fetchall()
 
@@ -240,7 +241,7 @@ join (
 def _read_fast(
     con: duckdb.DuckDBPyConnection, name: str, files: list[LandingFile]
 ) -> list[int]:
-    """Read CSV files with DuckDB's reader; return the places of those that it cannot."""
+    """Read CSV files with DuckDB's reader; return the places of those it cannot."""
     # DuckDB takes the empty lines of a single column for no lines at all
     if len(files[0].columns) == 1:
         return list(range(len(files)))
