@@ -1,0 +1,69 @@
+{#- Everything that engines spell differently, one macro each. -#}
+
+{#- the day of a UTC time in a zone -#}
+{% macro local_date(at, time_zone) -%}
+    {{ return(adapter.dispatch("local_date", "trackline")(at, time_zone)) }}
+{%- endmacro %}
+
+{% macro default__local_date(at, time_zone) -%}
+    cast(({{ at }} at time zone 'UTC') at time zone {{ time_zone }} as date)
+{%- endmacro %}
+
+{% macro spark__local_date(at, time_zone) -%}
+    cast(from_utc_timestamp({{ at }}, {{ time_zone }}) as date)
+{%- endmacro %}
+
+{#- numerator / denominator of decimals >= 0, half up to 6 places, never through a float:
+    both have the same scale, given in places -#}
+{% macro divide(numerator, denominator, places=6) -%}
+    {{ return(adapter.dispatch("divide", "trackline")(numerator, denominator, places)) }}
+{%- endmacro %}
+
+{% macro duckdb__divide(numerator, denominator, places) -%}
+    {%- set scale = "1" ~ "0" * places -%}
+    {%- set n = "cast(" ~ numerator ~ " * " ~ scale ~ " as hugeint)" -%}
+    {%- set d = "cast(" ~ denominator ~ " * " ~ scale ~ " as hugeint)" -%}
+    cast(
+        cast(({{ n }} * 2000000 + {{ d }}) // (2 * {{ d }}) as decimal(24, 0))
+        * cast(0.000001 as decimal(7, 6)) as decimal(18, 6)
+    )
+{%- endmacro %}
+
+{% macro spark__divide(numerator, denominator, places) -%}
+    cast(round({{ numerator }} / {{ denominator }}, 6) as decimal(18, 6))
+{%- endmacro %}
+
+{#- the day on which the school year of a date began; starts_on is MM-DD -#}
+{% macro school_year_start(date, starts_on) -%}
+    {%- set month = "cast(substr(" ~ starts_on ~ ", 1, 2) as integer)" -%}
+    {%- set day = "cast(substr(" ~ starts_on ~ ", 4, 2) as integer)" -%}
+    make_date(
+        cast(year({{ date }}) as integer) - case
+            when month({{ date }}) * 100 + day({{ date }}) < {{ month }} * 100 + {{ day }}
+            then 1
+            else 0
+        end,
+        {{ month }},
+        {{ day }}
+    )
+{%- endmacro %}
+
+{#- the year in which a school year ends; one that begins on 1 January ends in that year -#}
+{% macro school_year(start) -%}
+    (
+        year({{ start }})
+        + case when month({{ start }}) = 1 and day({{ start }}) = 1 then 0 else 1 end
+    )
+{%- endmacro %}
+
+{% macro microseconds_between(earlier, later) -%}
+    {{ return(adapter.dispatch("microseconds_between", "trackline")(earlier, later)) }}
+{%- endmacro %}
+
+{% macro duckdb__microseconds_between(earlier, later) -%}
+    (epoch_us({{ later }}) - epoch_us({{ earlier }}))
+{%- endmacro %}
+
+{% macro spark__microseconds_between(earlier, later) -%}
+    (unix_micros({{ later }}) - unix_micros({{ earlier }}))
+{%- endmacro %}

@@ -1,0 +1,72 @@
+{#- Files that are whole snapshots: the newest by (modification time, path) replaces the
+    earlier one, an empty one too. -#}
+
+{#- each district's newest readable file of a landing table, among those of this run -#}
+{% macro newest_snapshots(table_name) -%}
+    select district_id, path, modified_at,
+    from
+        (
+            select
+                files.district_id,
+                files.path,
+                files.modified_at,
+                row_number() over (
+                    partition by files.district_id
+                    order by files.modified_at desc, files.path desc
+                ) as newest_first,
+            from {{ ref("stg_landing__files") }} as files
+            left join
+                (
+                    select distinct path
+                    from {{ ref("stg_landing__" ~ table_name) }}
+                    where rule = 'unreadable_file'
+                ) as unreadable
+                on files.path = unreadable.path
+            where
+                files.table_name = '{{ table_name }}'
+                and files.status = 'new'
+                and unreadable.path is null
+        ) as ranked
+    where newest_first = 1
+{%- endmacro %}
+
+{% macro get_incremental_newest_snapshot_sql(arguments) -%}
+    {{ return(adapter.dispatch("newest_snapshot", "trackline")(arguments)) }}
+{%- endmacro %}
+
+{#- the ledger knows the newest snapshot that was merged, even one without rows -#}
+{% macro duckdb__newest_snapshot(arguments) -%}
+    {%- set kept = arguments["target_relation"].include(database=false) -%}
+    {%- set fresh = arguments["temp_relation"] -%}
+    {%- set columns = arguments["dest_columns"] | map(attribute="quoted") | join(", ") -%}
+    {%- set table_name = config.get("meta")["table_name"] -%}
+    {%- set ledger = load_relation(ledger_relation()) -%}
+    create or replace temp table replaced_snapshots as
+    select newest.district_id,
+    from ({{ newest_snapshots(table_name) }}) as newest
+    {%- if ledger %}
+    where
+        not exists (
+            select 1
+            from {{ ledger.include(database=false) }} as ledger
+            where
+                ledger.district_id = newest.district_id
+                and ledger.table_name = '{{ table_name }}'
+                and ledger.status = 'loaded'
+                and (ledger.modified_at, ledger.path) > (newest.modified_at, newest.path)
+        )
+    {%- endif %}
+    ;
+
+    delete from {{ kept }}
+    where district_id in (select district_id from replaced_snapshots)
+    ;
+
+    insert into {{ kept }} ({{ columns }})
+    select {{ columns }}
+    from {{ fresh }}
+    where district_id in (select district_id from replaced_snapshots)
+    ;
+
+    drop table replaced_snapshots
+{%- endmacro %}

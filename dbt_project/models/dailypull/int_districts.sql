@@ -1,0 +1,86 @@
+-- one row per configured district, disabled ones too: their facts go on
+{% set pinned = env_var("TRACKLINE_AS_OF", "") %}
+with
+    districts as (select * from {{ ref("districts") }}),
+
+    typed as (
+        select
+            district_id,
+            district_name,
+            nces_lea_id,
+            time_zone,
+            school_year_start,
+            -- run_started_at is one moment for the whole build: midnight cannot split it
+            coalesce(
+                cast(nullif('{{ pinned | replace("'", "''") }}', '') as date),
+                cast(nullif(as_of, '') as date),
+                {{ local_date(
+                    "cast('" ~ run_started_at.strftime("%Y-%m-%d %H:%M:%S") ~ "' as timestamp)",
+                    "time_zone",
+                ) }}
+            ) as as_of,
+            coalesce(cast(nullif(grace_days, '') as integer), 0) as grace_days,
+            coalesce(nullif(score_basis, ''), 'latest') as score_basis,
+            coalesce(cast(nullif(top_n, '') as integer), 5) as top_n,
+            coalesce(
+                cast(nullif(used_minutes, '') as decimal(18, 6)), 30
+            ) as used_minutes,
+            coalesce(
+                cast(nullif(hold_rejected_rows, '') as decimal(18, 6)), 5
+            ) as hold_rejected_rows,
+            coalesce(
+                cast(nullif(hold_usage_drop, '') as decimal(18, 6)), 50
+            ) as hold_usage_drop,
+            lower(coalesce(nullif(enabled, ''), 'true')) in (
+                'true', 't', 'yes', 'y', '1'
+            ) as is_enabled,
+            instruction_mode,
+            percent_online,
+            institution_type,
+            institution_level,
+        from districts
+    ),
+
+    graced as (
+        select
+            *,
+            -- within the grace the last year still counts as current
+            case
+                when
+                    as_of
+                    < {{ dbt.dateadd(
+                        "day", "grace_days", school_year_start("as_of", "school_year_start")
+                    ) }}
+                then
+                    {{ school_year_start(
+                        "cast(" ~ dbt.dateadd(
+                            "day", -1, school_year_start("as_of", "school_year_start")
+                        ) ~ " as date)",
+                        "school_year_start",
+                    ) }}
+                else {{ school_year_start("as_of", "school_year_start") }}
+            end as school_year_starts_on,
+        from typed
+    )
+
+select
+    district_id,
+    district_name,
+    nces_lea_id,
+    time_zone,
+    school_year_start,
+    as_of,
+    grace_days,
+    score_basis,
+    top_n,
+    used_minutes,
+    hold_rejected_rows,
+    hold_usage_drop,
+    is_enabled,
+    instruction_mode,
+    percent_online,
+    institution_type,
+    institution_level,
+    school_year_starts_on,
+    {{ school_year("school_year_starts_on") }} as school_year,
+from graced

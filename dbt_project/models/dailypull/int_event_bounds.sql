@@ -1,0 +1,47 @@
+-- one row per student with new events: the first day whose sums they can change. An event
+-- without a duration lasts until the student's next one, so a new event reaches back to
+-- the day of the one before it
+{{ config(**only_this_night()) }}
+with
+    events as (select district_id, student_id, occurred_at from {{ ref("int_event_versions") }}),
+    changes as (select * from {{ ref("int_event_changes") }}),
+    districts as (select district_id, time_zone from {{ ref("int_districts") }}),
+
+    both_versions as (
+        select district_id, student_id, occurred_at,
+        from changes
+        union all
+        select district_id, was_student_id as student_id, was_occurred_at as occurred_at,
+        from changes
+        where was_student_id is not null
+    ),
+
+    touched as (
+        select district_id, student_id, min(occurred_at) as occurred_at,
+        from both_versions
+        group by district_id, student_id
+    ),
+
+    previous as (
+        select events.district_id, events.student_id, max(events.occurred_at) as occurred_at,
+        from events
+        inner join touched
+            on events.district_id = touched.district_id
+            and events.student_id = touched.student_id
+            -- not an equality: the last event before the first change
+            and events.occurred_at < touched.occurred_at
+        group by events.district_id, events.student_id
+    )
+
+select
+    touched.district_id,
+    touched.student_id,
+    districts.time_zone,
+    {{ local_date(
+        "coalesce(previous.occurred_at, touched.occurred_at)", "districts.time_zone"
+    ) }} as first_date,
+from touched
+inner join districts on touched.district_id = districts.district_id
+left join previous
+    on touched.district_id = previous.district_id
+    and touched.student_id = previous.student_id

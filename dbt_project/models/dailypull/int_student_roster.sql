@@ -1,0 +1,32 @@
+-- one row per student of a district's newest roster: each roster file is a whole snapshot
+{{
+    config(
+        materialized="incremental",
+        incremental_strategy="newest_snapshot",
+        unique_key=["district_id"],
+        meta={"table_name": "students"},
+    )
+}}
+with
+    students as (
+        select
+            district_id, student_id, school_id, grade_level, file_modified_at, path,
+            record_number,
+        from {{ ref("stg_landing__students") }}
+        where is_loaded
+    ),
+
+    newest_files as ({{ newest_snapshots("students") }}),
+
+    snapshot_rows as (
+        select students.*
+        from students
+        inner join newest_files
+            on students.district_id = newest_files.district_id
+            and students.path = newest_files.path
+            and students.file_modified_at = newest_files.modified_at
+    )
+
+{{ newest_rows(
+    "snapshot_rows", key=["district_id", "student_id"], version=["record_number"]
+) }}

@@ -1,0 +1,25 @@
+-- one row per student and app of the school year so far; within the grace that a district
+-- gives its last school year, the days of the new one count with it
+{{ config(materialized="view") }}
+with
+    totals as (select * from {{ ref("int_usage_totals") }}),
+    districts as (
+        select district_id, school_year_starts_on
+        from {{ ref("int_districts") }}
+        where is_enabled
+    )
+
+select
+    totals.district_id,
+    totals.student_id,
+    totals.app_id,
+    cast(sum(totals.usage_minutes) as decimal(28, 6)) as usage_minutes,
+    cast(sum(totals.session_count) as bigint) as session_count,
+    cast(sum(totals.days_used) as bigint) as days_used,
+    min(totals.first_used_on) as first_used_on,
+    max(totals.last_used_on) as last_used_on,
+from totals
+inner join districts
+    on totals.district_id = districts.district_id
+    and totals.school_year_starts_on >= districts.school_year_starts_on
+group by totals.district_id, totals.student_id, totals.app_id

@@ -1,0 +1,53 @@
+-- one row per version of a landing file: what came of it. It is written after everything
+-- that the file's rows are merged into: a killed build reads the file again
+{{
+    config(
+        materialized="incremental",
+        incremental_strategy="newest_version",
+        unique_key=["path", "size_bytes", "modified_at"],
+        meta={"version": []},
+        post_hook="{{ remember_pseudonym_key() }}",
+    )
+}}
+-- depends_on: {{ ref("int_usage_versions") }}, {{ ref("int_score_versions") }}
+-- depends_on: {{ ref("int_student_roster") }}, {{ ref("int_enrollments") }}
+-- depends_on: {{ ref("dq_rejected_rows") }}
+with
+    files as (select * from {{ ref("stg_landing__files") }}),
+
+    records as (
+        {% for table in landing_tables() -%}
+            select
+                path,
+                file_modified_at,
+                count(*) as rows_read,
+                sum(case when rule is null then 1 else 0 end) as rows_accepted,
+                max(case when rule = 'unreadable_file' then value end) as problem,
+            from {{ ref("stg_landing__" ~ table) }}
+            group by path, file_modified_at
+            {{ "union all" if not loop.last }}
+        {% endfor %}
+    )
+
+select
+    files.district_id,
+    files.table_name,
+    files.path,
+    files.size_bytes,
+    files.modified_at,
+    case
+        when records.problem is not null then 'unreadable'
+        when files.status = 'new' then 'loaded'
+        else files.status
+    end as status,
+    coalesce(records.rows_read, 0) as rows_read,
+    cast(coalesce(records.rows_accepted, 0) as bigint) as rows_accepted,
+    cast(
+        coalesce(records.rows_read, 0) - coalesce(records.rows_accepted, 0) as bigint
+    ) as rows_rejected,
+    {{ build_time() }} as loaded_at,
+    coalesce(records.problem, files.problem) as problem,
+    files.unknown_columns,
+from files
+left join records
+    on files.path = records.path and files.modified_at = records.file_modified_at

@@ -1,0 +1,25 @@
+-- one row per rejected record, once: the files of a build that was killed are read again,
+-- and their rejects replaced
+{{
+    config(
+        materialized="incremental",
+        incremental_strategy="newest_version",
+        unique_key=["path", "file_modified_at", "record_number"],
+        meta={"version": []},
+    )
+}}
+{% for table in landing_tables() -%}
+    select
+        district_id,
+        '{{ table }}' as table_name,
+        path,
+        rule,
+        column_name,
+        value,
+        {{ build_time() }} as loaded_at,
+        record_number,
+        file_modified_at,
+    from {{ ref("stg_landing__" ~ table) }}
+    where rule is not null
+    {{ "union all" if not loop.last }}
+{% endfor %}

@@ -1,0 +1,109 @@
+"""The merged tables after one, two and three runs."""
+
+from __future__ import annotations
+
+
+def usage(student="001", app="alpha", day="2025-02-01", minutes="10", **more):
+    return {
+        "student_id": student,
+        "app_id": app,
+        "usage_date": day,
+        "usage_minutes": minutes,
+        **more,
+    }
+
+
+FACT = "fct_daily_usage"
+BRIEF = "student_id, app_id, usage_date::varchar, usage_minutes::varchar, session_count"
+
+
+def test_newer_version_wins_and_tombstone_is_remembered(project):
+    project.deliver(
+        "north/app_usage/1.csv",
+        [
+            usage("001", minutes="10", updated_at="2025-02-02T00:00:00Z"),
+            usage("002", minutes="20", updated_at="2025-02-02T00:00:00Z"),
+        ],
+    )
+    project.build()
+    assert project.table(FACT, BRIEF) == [
+        ("001", "alpha", "2025-02-01", "10.000000", 0),
+        ("002", "alpha", "2025-02-01", "20.000000", 0),
+    ]
+    project.deliver(
+        "north/app_usage/2.csv",
+        [
+            {
+                **usage("001", minutes=""),
+                "is_deleted": "true",
+                "updated_at": "2025-02-05",
+            },
+            usage("002", minutes="25", updated_at="2025-02-05"),
+        ],
+        "2025-03-01T05:00:00",
+    )
+    project.build()
+    assert project.table(FACT, BRIEF) == [
+        ("002", "alpha", "2025-02-01", "25.000000", 0),
+    ]
+    # an older file that arrives later must not revive 001 nor set 002 back
+    project.deliver(
+        "north/app_usage/0.parquet",
+        [
+            usage("001", minutes="11", updated_at="2025-02-03"),
+            usage("002", minutes="21", updated_at="2025-02-03"),
+        ],
+        "2025-03-01T06:00:00",
+    )
+    project.build()
+    assert project.table(FACT, BRIEF) == [
+        ("002", "alpha", "2025-02-01", "25.000000", 0),
+    ]
+    assert project.rows("select student_id, usage_minutes::int from dim_students") == [
+        ("002", 25)
+    ]
+
+
+def test_totals_follow_corrections_and_withdrawals(project):
+    project.deliver(
+        "north/app_usage/1.csv",
+        [
+            usage(day="2025-02-01", minutes="10"),
+            usage(day="2025-02-10", minutes="5"),
+            usage(day="2025-02-20", minutes="7"),
+            usage(day="2025-02-15", app="beta", minutes="0"),
+        ],
+    )
+    project.build()
+    columns = (
+        "usage_minutes::float, app_count, first_used_on::varchar, last_used_on::varchar"
+    )
+    assert project.table("dim_students", columns) == [
+        (22.0, 1, "2025-02-01", "2025-02-20")
+    ]
+    project.deliver(
+        "north/app_usage/2.csv",
+        [
+            # the first day loses its minutes, the last is withdrawn
+            usage(day="2025-02-01", minutes="0"),
+            usage(day="2025-02-20", is_deleted="1"),
+            usage(day="2025-02-15", app="beta", minutes="1"),
+        ],
+        "2025-03-01T05:00:00",
+    )
+    project.build()
+    assert project.table("dim_students", columns) == [
+        (6.0, 2, "2025-02-10", "2025-02-15")
+    ]
+    assert project.table(
+        "frames.district_north", "student_id, alpha::int, beta::int"
+    ) == [("001", 5, 1)]
+
+
+def test_nothing_new_changes_nothing(project):
+    project.deliver("north/app_usage/1.csv", [usage()])
+    project.build()
+    before = project.table("dq_files")
+    project.build()
+    assert project.table("dq_files") == before
+    assert project.rows("select count(*) from int_usage_changes") == [(0,)]

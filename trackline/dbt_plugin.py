@@ -1,0 +1,50 @@
+"""What dbt-duckdb asks of Trackline when it opens the warehouse."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import duckdb
+from dbt.adapters.duckdb.plugins import BasePlugin
+
+from trackline import privacy
+from trackline.settings import RefusedError, Settings
+
+__all__ = ["Plugin"]
+
+
+def configuration_problems() -> str:
+    """Return the problems of the seeds, one sentence a line; '' when there are none."""
+    from trackline import config
+
+    try:
+        problems = config.check(Settings.from_environment().seeds)
+    except RefusedError as error:
+        return str(error)
+    return "\n".join(
+        f"{problem.file}, row {problem.row}: {problem.rule}: {problem.message}"
+        for problem in problems
+    )
+
+
+def key_fingerprint() -> str:
+    """Return what may be told of the pseudonym key in the environment."""
+    return privacy.key_fingerprint(Settings.from_environment().pseudonym_key)
+
+
+class Plugin(BasePlugin):
+    """Gives SQL the two questions that only Python can answer."""
+
+    def initialize(self, config: dict[str, Any]) -> None:
+        """Make the warehouse's folder: DuckDB makes the file, not its parents."""
+        path = self.creds.path if self.creds else ""
+        if path and path != ":memory:":
+            os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+
+    def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
+        """Register the functions of the on-run-start hooks."""
+        for function in (configuration_problems, key_fingerprint):
+            conn.create_function(
+                f"trackline_{function.__name__}", function, [], "VARCHAR"
+            )

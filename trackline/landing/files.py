@@ -1,0 +1,273 @@
+"""Finding landing files and learning their layout before any row is read."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import os
+import re
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import duckdb
+
+from trackline.landing.tables import TABLES, Table
+
+__all__ = ["LandingFile", "discover", "inspect"]
+
+HEADER_BYTES = 1 << 20
+"""A header line longer than this is no header."""
+
+EXPANSION = 300
+"""A gzip member that says it grows more than so many times is not read on."""
+
+
+@dataclass(frozen=True)
+class LandingFile:
+    """One version of one landing file.
+
+    Attributes
+    ----------
+    district_id, table_name : str
+        From the folders.
+    path : str
+        Relative to the landing folder, with forward slashes.
+    location : str
+        Where to open it.
+    size_bytes : int
+    modified_at : datetime
+        UTC, naive, in whole microseconds.
+    time_zone : str
+        The district's.
+    status : str
+        ``new``, or why it is not read: ``unknown_district``, ``unknown_table``,
+        ``unknown_format``, ``unavailable`` (the system would not open it: tried again
+        at the next run) or ``unreadable``.
+    problem : str
+        One sentence for an unreadable file.
+    columns : tuple of (str, str)
+        Name and physical type of the columns, as they lie in the file.
+    """
+
+    district_id: str
+    table_name: str
+    path: str
+    location: str
+    size_bytes: int
+    modified_at: datetime
+    time_zone: str = "UTC"
+    status: str = "new"
+    problem: str = ""
+    columns: tuple[tuple[str, str], ...] = field(default=())
+
+    @property
+    def is_parquet(self) -> bool:
+        """Whether the name says Parquet."""
+        return self.path.lower().endswith(".parquet")
+
+    @property
+    def is_gzip(self) -> bool:
+        """Whether the name says gzip."""
+        return self.path.lower().endswith(".gz")
+
+    @property
+    def latest_date(self) -> date:
+        """The last date that a row may carry: a day after the file's own."""
+        local = self.modified_at.replace(tzinfo=UTC).astimezone(
+            ZoneInfo(self.time_zone)
+        )
+        return local.date() + timedelta(days=1)
+
+    @property
+    def latest_time(self) -> datetime:
+        """The last UTC time that a row may carry: a day after the file's own."""
+        return self.modified_at + timedelta(days=1)
+
+    @property
+    def unknown_columns(self) -> tuple[str, ...]:
+        """Columns that Trackline ignores."""
+        table = TABLES.get(self.table_name)
+        known = {column.name for column in table.columns} if table else set()
+        return tuple(
+            name
+            for name, _ in self.columns
+            if name.lower() not in known and name.lower() != "district_id"
+        )
+
+
+def _walk(folder: str, *, is_top: bool = True) -> Iterator[os.DirEntry[str]]:
+    # a district's folder may be a link that the operator made; below it a link would
+    # let a district read what lies elsewhere
+    with os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda item: item.name):
+            if entry.name.startswith(".") or entry.name.endswith((".part", ".tmp")):
+                continue
+            if entry.is_dir(follow_symlinks=is_top):
+                yield from _walk(entry.path, is_top=False)
+            elif entry.is_file(follow_symlinks=False):
+                yield entry
+
+
+def _modified_at(stat: os.stat_result) -> datetime:
+    return datetime(1970, 1, 1) + timedelta(microseconds=stat.st_mtime_ns // 1000)
+
+
+def discover(landing: Path, time_zones: Mapping[str, str]) -> list[LandingFile]:
+    """List the landing files, without opening any.
+
+    Parameters
+    ----------
+    landing : Path
+        The landing folder; one that does not exist holds no files.
+    time_zones : mapping of str to str
+        IANA time zone of every configured district.
+
+    Returns
+    -------
+    list of LandingFile
+        In order of path. A folder that is no configured district yields its files
+        with status ``unknown_district``.
+    """
+    if not landing.is_dir():
+        return []
+    found = []
+    for entry in _walk(str(landing)):
+        path = Path(entry.path).relative_to(landing).as_posix()
+        district_id, *folders = path.split("/")[:-1] or [""]
+        table_name = folders[0] if folders else ""
+        stat = entry.stat()
+        if district_id not in time_zones:
+            status = "unknown_district"
+        elif table_name not in TABLES:
+            status = "unknown_table"
+        elif not path.lower().endswith((".csv", ".csv.gz", ".parquet")):
+            status = "unknown_format"
+        else:
+            status = "new"
+        found.append(
+            LandingFile(
+                district_id=district_id,
+                table_name=table_name,
+                path=path,
+                location=entry.path,
+                size_bytes=stat.st_size,
+                modified_at=_modified_at(stat),
+                time_zone=time_zones.get(district_id, "UTC"),
+                status=status,
+            )
+        )
+    return found
+
+
+def inspect(
+    files: Iterable[LandingFile], con: duckdb.DuckDBPyConnection
+) -> list[LandingFile]:
+    """Read the header or footer of each new file: its columns, or why it has none.
+
+    Parameters
+    ----------
+    files : iterable of LandingFile
+    con : duckdb.DuckDBPyConnection
+        Reads Parquet footers.
+
+    Returns
+    -------
+    list of LandingFile
+        The same files with ``columns``, or with status ``unreadable`` and a problem.
+    """
+    return [_inspect(file, con) if file.status == "new" else file for file in files]
+
+
+def _inspect(file: LandingFile, con: duckdb.DuckDBPyConnection) -> LandingFile:
+    try:
+        columns = _parquet_columns(file, con) if file.is_parquet else _csv_columns(file)
+    except gzip.BadGzipFile as error:
+        return replace(file, status="unreadable", problem=first_line(error))
+    except (OSError, duckdb.IOException) as error:
+        if _opens(file):
+            return replace(file, status="unreadable", problem=first_line(error))
+        return replace(file, status="unavailable", problem=first_line(error))
+    except (EOFError, ValueError, zlib.error, csv.Error, duckdb.Error) as error:
+        return replace(file, status="unreadable", problem=first_line(error))
+    problem = _header_problem(TABLES[file.table_name], [name for name, _ in columns])
+    status = "unreadable" if problem else "new"
+    return replace(file, status=status, problem=problem, columns=columns)
+
+
+def _opens(file: LandingFile) -> bool:
+    try:
+        with open(file.location, "rb") as stream:
+            stream.read(1)
+    except OSError:
+        return False
+    return True
+
+
+def first_line(error: BaseException) -> str:
+    """Return what went wrong, on one line and without the location of the file."""
+    text = str(error).strip() or type(error).__name__
+    return re.sub(r" *'/[^']*'| *\"/[^\"]*\"", "", text.splitlines()[0])[:200]
+
+
+def _header_problem(table: Table, names: list[str]) -> str:
+    lowered = [name.lower() for name in names]
+    known = {column.name for column in table.columns} | {"district_id"}
+    repeated = sorted({n for n in lowered if n in known and lowered.count(n) > 1})
+    if repeated:
+        return f"the header names {', '.join(repeated)} more than once"
+    missing = [name for name in table.needed if name not in lowered]
+    if missing:
+        hint = ""
+        if len(names) == 1 and any(mark in names[0] for mark in ";\t|"):
+            hint = "; the delimiter must be a comma"
+        return f"the header lacks {', '.join(missing)}{hint}"
+    return ""
+
+
+def _parquet_columns(
+    file: LandingFile, con: duckdb.DuckDBPyConnection
+) -> tuple[tuple[str, str], ...]:
+    rows = con.execute(
+        "describe select * from read_parquet(?, hive_partitioning = false)",
+        [[file.location]],
+    ).fetchall()
+    return tuple((row[0], row[1]) for row in rows)
+
+
+def open_csv(file: LandingFile) -> io.BufferedIOBase:
+    """Open a CSV file for reading bytes, unpacked.
+
+    Raises
+    ------
+    ValueError
+        If a gzip file says that it expands beyond measure.
+    """
+    if not file.is_gzip:
+        return open(file.location, "rb")
+    with open(file.location, "rb") as packed:
+        packed.seek(max(0, file.size_bytes - 4))
+        unpacked = int.from_bytes(packed.read(4), "little")
+    # of a file that was cut off these bytes say anything: reading it tells
+    if unpacked > 64 << 20 and unpacked > EXPANSION * file.size_bytes:
+        raise ValueError(
+            f"the gzip file expands more than {EXPANSION} times: taken for a bomb"
+        )
+    return gzip.open(file.location, "rb")
+
+
+def _csv_columns(file: LandingFile) -> tuple[tuple[str, str], ...]:
+    with open_csv(file) as stream:
+        head = stream.read(HEADER_BYTES)
+    if not head:
+        raise ValueError("the file is empty: not even a header")
+    text = head.decode("utf-8-sig", errors="replace")
+    rows = csv.reader(io.StringIO(text, newline=""))
+    header = next((row for row in rows if row), [])
+    if len(head) == HEADER_BYTES and next(rows, None) is None:
+        raise ValueError("the first line is too long for a header")
+    return tuple((name.strip(), "VARCHAR") for name in header)

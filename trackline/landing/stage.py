@@ -1,0 +1,162 @@
+"""What a build asks of the landing folder: which files are new, and their rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+
+import duckdb
+import pyarrow as pa
+
+from trackline import privacy
+from trackline.landing.files import LandingFile, discover, inspect
+from trackline.landing.reader import read
+from trackline.landing.tables import TABLES
+from trackline.settings import Settings
+
+__all__ = ["already_read", "files_to_read", "stage"]
+
+FILES = pa.schema(
+    [
+        ("district_id", pa.string()),
+        ("table_name", pa.string()),
+        ("path", pa.string()),
+        ("size_bytes", pa.int64()),
+        ("modified_at", pa.timestamp("us")),
+        ("status", pa.string()),
+        ("problem", pa.string()),
+        ("unknown_columns", pa.string()),
+        ("location", pa.string()),
+        ("time_zone", pa.string()),
+        ("columns", pa.string()),
+    ]
+)
+
+
+def files_to_read(
+    settings: Settings,
+    time_zones: Mapping[str, str],
+    already_read: Iterable[tuple],
+) -> pa.Table:
+    """List the landing files that no build has read yet, with their layout.
+
+    Parameters
+    ----------
+    settings : Settings
+    time_zones : mapping of str to str
+        Time zone of every configured district.
+    already_read : iterable of (path, size_bytes, modified_at)
+        The file versions that are loaded or refused for good.
+
+    Returns
+    -------
+    pyarrow.Table
+        One row per file version: what dq_files shows of it, and what ``stage`` needs.
+        Only headers and footers have been read.
+    """
+    seen = set(already_read)
+    new = [
+        file
+        for file in discover(settings.landing, time_zones)
+        if (file.path, file.size_bytes, file.modified_at) not in seen
+    ]
+    with duckdb.connect() as con:
+        rows = [
+            {
+                "district_id": file.district_id,
+                "table_name": file.table_name,
+                "path": file.path,
+                "size_bytes": file.size_bytes,
+                "modified_at": file.modified_at,
+                "status": file.status,
+                "problem": file.problem or None,
+                "unknown_columns": ", ".join(file.unknown_columns) or None,
+                "location": file.location,
+                "time_zone": file.time_zone,
+                "columns": json.dumps(file.columns),
+            }
+            for file in inspect(new, con)
+        ]
+    return pa.Table.from_pylist(rows, schema=FILES)
+
+
+def landing_files(rows: Iterable[Mapping]) -> list[LandingFile]:
+    """Return the files that rows of ``files_to_read`` describe."""
+    return [
+        LandingFile(
+            district_id=row["district_id"],
+            table_name=row["table_name"],
+            path=row["path"],
+            location=row["location"],
+            size_bytes=row["size_bytes"],
+            modified_at=row["modified_at"],
+            time_zone=row["time_zone"],
+            status=row["status"],
+            problem=row["problem"] or "",
+            columns=tuple((name, kind) for name, kind in json.loads(row["columns"])),
+        )
+        for row in rows
+    ]
+
+
+def stage(
+    con: duckdb.DuckDBPyConnection,
+    table_name: str,
+    files: duckdb.DuckDBPyRelation,
+    settings: Settings | None = None,
+) -> duckdb.DuckDBPyRelation:
+    """Read the new files of one landing table.
+
+    Parameters
+    ----------
+    con : duckdb.DuckDBPyConnection
+        The build's.
+    table_name : str
+        A name of ``TABLES``.
+    files : duckdb.DuckDBPyRelation
+        Rows of ``files_to_read``.
+
+    Returns
+    -------
+    duckdb.DuckDBPyRelation
+        One row per record of the new files: district_id, path, file_modified_at,
+        record_number, the table's columns, rule, column_name, value, is_loaded. A row
+        of a forgotten student is accepted and not loaded. With a pseudonym key the
+        vault has learned the ids.
+    """
+    settings = settings or Settings.from_environment()
+    rows = [
+        row
+        for row in files.to_arrow_table().to_pylist()
+        if row["table_name"] == table_name
+    ]
+    relation = read(
+        con, TABLES[table_name], landing_files(rows), settings.pseudonym_key
+    )
+    return privacy.without_forgotten(con, relation, TABLES[table_name], settings)
+
+
+LEDGER = "dq_files"
+STATES = ("int_usage_versions", "int_score_versions", "int_event_versions")
+"""The tables that a loaded file's rows stand in: without one, no file counts as read."""
+
+
+def already_read(con: duckdb.DuckDBPyConnection) -> list[tuple]:
+    """Return (path, size_bytes, modified_at) of the files that need no reading.
+
+    A file without a district, or one that the system would not open, is looked at
+    again; so is everything when a table that files are merged into is gone.
+    """
+    present = {
+        row[0]
+        for row in con.execute(
+            "select table_name from duckdb_tables()"
+            " where database_name = current_database()"
+        ).fetchall()
+    }
+    if not present.issuperset((LEDGER, *STATES)):
+        return []
+    return con.execute(
+        f"select path, size_bytes, modified_at from {LEDGER}"
+        " where status in ('loaded', 'unreadable')"
+    ).fetchall()

@@ -1,0 +1,201 @@
+"""Pseudonyms, their vault, and students who are to be forgotten.
+
+Both files lie beside the warehouse, readable by its owner only, and are never
+published: ``vault.sqlite`` leads from a pseudonym back to an id, ``forgotten.csv`` holds
+salted digests of the students whose rows no build loads again.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import hmac
+import os
+import secrets
+import sqlite3
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from trackline.landing.tables import Table
+from trackline.settings import Settings
+
+__all__ = [
+    "forget",
+    "forgotten_path",
+    "key_fingerprint",
+    "pseudonym",
+    "vault_path",
+    "without_forgotten",
+]
+
+
+def vault_path(settings: Settings) -> Path:
+    """Return the path of the vault: one per warehouse."""
+    return settings.warehouse.with_suffix(".vault.sqlite")
+
+
+def forgotten_path(settings: Settings) -> Path:
+    """Return the path of the list of forgotten students: one per warehouse."""
+    return settings.warehouse.with_suffix(".forgotten.csv")
+
+
+def pseudonym(key: str, district_id: str, user_id: str) -> str:
+    """Return the pseudonym of INTERFACE section 7: 32 hex digits."""
+    message = f"{district_id}\0{user_id}".encode()
+    return hmac.new(key.encode(), message, hashlib.sha256).hexdigest()[:32]
+
+
+def key_fingerprint(key: str | None) -> str:
+    """Return what may be stored of a key: enough to know it again; '' without one."""
+    if not key:
+        return ""
+    return hmac.new(key.encode(), b"trackline key", hashlib.sha256).hexdigest()[:16]
+
+
+def _digest(salt: str, district_id: str, user_id: str) -> str:
+    return hashlib.sha256(f"{salt}\0{district_id}\0{user_id}".encode()).hexdigest()
+
+
+def _forgotten(settings: Settings) -> list[dict[str, str]]:
+    path = forgotten_path(settings)
+    if not path.exists():
+        return []
+    with open(path, newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def forget(settings: Settings, district_id: str, user_id: str) -> bool:
+    """Add a student to the forgotten; False when already there.
+
+    The list is replaced whole, so that a killed process leaves the old one.
+    """
+    rows = _forgotten(settings)
+    if any(_digest(row["salt"], district_id, user_id) == row["digest"] for row in rows):
+        return False
+    salt = rows[0]["salt"] if rows else secrets.token_hex(16)
+    rows.append(
+        {
+            "district_id": district_id,
+            "salt": salt,
+            "digest": _digest(salt, district_id, user_id),
+        }
+    )
+    path = forgotten_path(settings)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, ["district_id", "salt", "digest"])
+        writer.writeheader()
+        writer.writerows(rows)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(temporary, path)
+    _remove_from_vault(settings, district_id, user_id)
+    return True
+
+
+def without_forgotten(
+    con: duckdb.DuckDBPyConnection,
+    relation: duckdb.DuckDBPyRelation,
+    table: Table,
+    settings: Settings,
+) -> duckdb.DuckDBPyRelation:
+    """Mark the rows to load; teach the vault the ids; leave the raw id behind.
+
+    Parameters
+    ----------
+    con : duckdb.DuckDBPyConnection
+        Where ``relation`` lives.
+    relation : duckdb.DuckDBPyRelation
+        As ``landing.read`` returns it.
+    table : Table
+    settings : Settings
+
+    Returns
+    -------
+    duckdb.DuckDBPyRelation
+        The same rows without ``personal_id``, with ``is_loaded``; the values of a
+        forgotten student's rows are null.
+    """
+    forgotten = _forgotten(settings)
+    view = f"landing_rows_{table.name}"
+    relation.create_view(view, replace=True)
+    if settings.pseudonym_key:
+        _fill_vault(con, view, table, settings, forgotten)
+    if not forgotten:
+        return con.sql(
+            f"select * exclude (personal_id), rule is null as is_loaded from {view}"
+        )
+    name = f"landing_forgotten_{table.name}"
+    con.register(f"{name}_arrow", pa.Table.from_pylist(forgotten))
+    con.execute(f"create or replace temp table {name} as from {name}_arrow")
+    con.unregister(f"{name}_arrow")
+    con.execute("set variable trackline_salt = $salt", {"salt": forgotten[0]["salt"]})
+    values = ", ".join(
+        f"case when digest is null then rows.{column.name} end as {column.name}"
+        for column in table.columns
+    )
+    return con.sql(f"""
+select
+    rows.district_id, path, file_modified_at, record_number, {values},
+    rule, column_name, value, rule is null and digest is null as is_loaded,
+from {view} as rows
+left join {name} as forgotten
+    on rows.district_id = forgotten.district_id
+    and sha256(
+        getvariable('trackline_salt') || chr(0) || rows.district_id || chr(0)
+        || rows.personal_id
+    ) = forgotten.digest""")
+
+
+def _fill_vault(
+    con: duckdb.DuckDBPyConnection,
+    view: str,
+    table: Table,
+    settings: Settings,
+    forgotten: list[dict[str, str]],
+) -> None:
+    column = next(c.name for c in table.columns if c.is_personal)
+    rows = con.execute(
+        f"select distinct district_id, {column}, personal_id from {view}"
+        " where rule is null"
+    ).fetchall()
+    known = {(row["district_id"], row["digest"]) for row in forgotten}
+    salt = forgotten[0]["salt"] if forgotten else ""
+    with _vault(settings) as vault:
+        vault.executemany(
+            "insert or ignore into vault values (?, ?, ?)",
+            [
+                row
+                for row in rows
+                if (row[0], _digest(salt, row[0], row[2])) not in known
+            ],
+        )
+    vault.close()
+
+
+def _vault(settings: Settings) -> sqlite3.Connection:
+    path = vault_path(settings)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+    vault = sqlite3.connect(path)
+    vault.execute(
+        "create table if not exists vault (district_id text, pseudonym text, user_id"
+        " text, primary key (district_id, pseudonym)) without rowid"
+    )
+    return vault
+
+
+def _remove_from_vault(settings: Settings, district_id: str, user_id: str) -> None:
+    if not vault_path(settings).exists():
+        return
+    with _vault(settings) as vault:
+        vault.execute("pragma secure_delete = on")
+        vault.execute(
+            "delete from vault where district_id = ? and user_id = ?",
+            [district_id, user_id],
+        )
+    vault.close()
