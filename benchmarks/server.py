@@ -36,12 +36,13 @@ SEEDS = (1, 2, 3, 4, 5)
 HEAD = """# The prediction server, measured
 
 Written by `make bench-server` (`python -m benchmarks.server`). A fifth of the rows,
-the same for both, is held out and predicted over HTTP; five draws are averaged. CPU seconds and peak memory are
-those of the one worker, HTTP and CSV included. "MLP" has the reference's architecture
-and training length but is scikit-learn's: the reference itself runs on Python 3.7 only.
-The synthetic data is ours, so the reference's own figures (accuracy 0.834 and AUC 0.901
-on nonlinear, 0.935 and 0.952 on linear data of that size; 3.8 CPU seconds to train, 29
-to evaluate, 513 MB) are bars, not a race on the same rows.
+the same for both, is held out and predicted over HTTP; five draws are averaged. CPU
+seconds and peak memory are those of the one worker, HTTP and CSV included. "MLP" has
+the reference's architecture and training length but is scikit-learn's: the reference
+itself runs on Python 3.7 only. The synthetic data is ours, so the reference's own
+figures (accuracy 0.834 and AUC 0.901 on nonlinear, 0.935 and 0.952 on linear data of
+that size; 3.8 CPU seconds to train, 29 to evaluate, 513 MB) are bars, not a race on the
+same rows.
 """
 
 
