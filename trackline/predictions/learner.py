@@ -27,7 +27,7 @@ MIN_DISTINCT_ROWS_FOR_TREES = 200
 # weak regularisation first: with fewer rows than can be held out, the first is used
 STRENGTHS = (10.0, 100.0, 1.0, 0.1, 0.01)
 TREES = {
-    "max_iter": 200,
+    "max_iter": 150,
     "learning_rate": 0.1,
     "max_leaf_nodes": 15,
     "max_features": 0.5,
