@@ -122,20 +122,30 @@ with
     -- an equality on the day lets the engine skip what lies outside every touched week
     touched_days as ({{ days_between("touched", "week_starts_on", "week_ends_on") }}),
 
-    days as (
+    -- inner joins, so that the engine looks the days up among the few touched weeks; a left
+    -- join from those to the days hashed the whole year (17.7 s a night at 17.6M rows)
+    sums as (
         select
-            versions.district_id,
-            versions.student_id,
-            versions.app_id,
-            {{ week_start("versions.usage_date") }} as week_starts_on,
-            versions.usage_minutes,
+            touched.district_id,
+            touched.student_id,
+            touched.app_id,
+            touched.week_starts_on,
+            sum(versions.usage_minutes) as minutes,
+            count(*) as days,
         from versions
         inner join touched_days on versions.usage_date = touched_days.usage_date
+        inner join touched
+            on versions.district_id = touched.district_id
+            and versions.student_id = touched.student_id
+            and versions.app_id = touched.app_id
+            and {{ week_start("versions.usage_date") }} = touched.week_starts_on
         inner join districts
             on versions.district_id = districts.district_id
             and versions.usage_date >= districts.school_year_starts_on
             and versions.usage_date <= districts.as_of
         where versions.usage_minutes > 0 or versions.session_count > 0
+        group by
+            touched.district_id, touched.student_id, touched.app_id, touched.week_starts_on
     ),
 
     now as (
@@ -146,21 +156,14 @@ with
             touched.week_starts_on,
             touched.more_minutes,
             touched.more_days,
-            coalesce(sum(days.usage_minutes), 0) as minutes,
-            count(days.usage_minutes) as days,
+            coalesce(sums.minutes, 0) as minutes,
+            coalesce(sums.days, 0) as days,
         from touched
-        left join days
-            on touched.district_id = days.district_id
-            and touched.student_id = days.student_id
-            and touched.app_id = days.app_id
-            and touched.week_starts_on = days.week_starts_on
-        group by
-            touched.district_id,
-            touched.student_id,
-            touched.app_id,
-            touched.week_starts_on,
-            touched.more_minutes,
-            touched.more_days
+        left join sums
+            on touched.district_id = sums.district_id
+            and touched.student_id = sums.student_id
+            and touched.app_id = sums.app_id
+            and touched.week_starts_on = sums.week_starts_on
     ),
 
     differences as (
