@@ -52,7 +52,36 @@
 {#- Days after as_of were counted (it was set back), or years by another beginning. -#}
 {% macro is_void_total() -%}
     counts.last_used_on > districts.as_of
-    or strftime(counts.school_year_starts_on, '%m-%d') <> districts.school_year_start
+    or month(counts.school_year_starts_on) <> districts.school_year_month
+    or day(counts.school_year_starts_on) <> districts.school_year_day
+{%- endmacro %}
+
+{#- A pre-hook of int_usage_totals: the totals whose first or last day of use is none any
+    more, so that their days are looked at again. A table, for its size is what keeps the
+    fact on the probing side of the join: 15 of 18 CPU seconds at 24M rows. -#}
+{% macro note_open_totals() -%}
+    {%- if is_incremental() -%}
+    create or replace temp table open_totals as
+    select distinct
+        totals.district_id,
+        totals.student_id,
+        totals.app_id,
+        totals.school_year_starts_on,
+    from {{ ref("int_usage_changes") }} as changes
+    inner join {{ ref("int_districts") }} as districts
+        on changes.district_id = districts.district_id
+        and changes.usage_date <= districts.as_of
+    inner join {{ this.include(database=false) }} as totals
+        on changes.district_id = totals.district_id
+        and changes.student_id = totals.student_id
+        and changes.app_id = totals.app_id
+        and changes.usage_date in (totals.first_used_on, totals.last_used_on)
+    where
+        changes.is_deleted
+        or (changes.usage_minutes = 0 and changes.session_count = 0)
+    {%- else -%}
+    select 1
+    {%- endif -%}
 {%- endmacro %}
 
 {#- The same for counts of the current school year alone. -#}
