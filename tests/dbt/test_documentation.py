@@ -14,7 +14,7 @@ def models(project) -> tuple[dict, dict]:
     """Return the models of the manifest and, by name, the columns that a run makes."""
     runner = dbtRunner()
     manifest = runner.invoke(["--quiet", "parse", "--no-partial-parse"]).result
-    assert runner.invoke(["--quiet", "run"]).success
+    assert runner.invoke(["--quiet", "build"]).success
     # the staging database is in memory: it is looked at before dbt lets it go
     rows = (
         DuckDBConnectionManager._ENV.conn.cursor()

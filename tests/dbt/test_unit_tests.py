@@ -5,8 +5,7 @@ from __future__ import annotations
 
 def test_rules_of_the_models(project):
     # a unit test takes the types of its inputs from tables, so they have to exist
-    outcome = project.dbt("run", "--selector", "production")
-    assert outcome.success, outcome.messages
+    project.build()
     outcome = project.dbt("test", "--select", "test_type:unit")
     assert outcome.success, "\n".join(outcome.messages)
     assert outcome.node_count >= 18

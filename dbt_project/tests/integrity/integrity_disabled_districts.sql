@@ -1,4 +1,5 @@
--- What is this? Dimensions, reports and frames that hold a district which is disabled or no
+-- What is this? Dimensions, reports and frames that hold a district which is disabled
+-- or no
 -- longer configured.
 -- When does it matter? Somebody was promised that the district is not shown any more.
 -- How to resolve? The model has to join int_districts where is_enabled.
@@ -15,10 +16,9 @@ with
             "rpt_most_used_by_district",
             "rpt_app_value",
         ] -%}
-        select district_id, '{{ name }}' as table_name, count(*) as row_count,
-        from {{ ref(name) }}
-        group by district_id
-        {{ "union all" if not loop.last }}
+            select district_id, '{{ name }}' as table_name, count(*) as row_count,
+            from {{ ref(name) }}
+            group by district_id {{ "union all" if not loop.last }}
         {% endfor %}
     )
 

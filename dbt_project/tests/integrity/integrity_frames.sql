@@ -1,12 +1,21 @@
--- What is this? Enabled districts without a frame, or whose frame does not have a row for
+-- What is this? Enabled districts without a frame, or whose frame does not have a row
+-- for
 -- every student of dim_students.
--- When does it matter? A student who is missing in the frame is missing wherever it is read.
--- How to resolve? frames.district_<id> is made by the materialization of district_frames;
+-- When does it matter? A student who is missing in the frame is missing wherever it
+-- is read.
+-- How to resolve? frames.district_<id> is made by the materialization of
+-- district_frames;
 -- build it again.
 -- depends_on: {{ ref("district_frames") }}
-{% set frames = run_query(
-    "select district_id, frame_name from " ~ ref("district_frames") ~ " order by district_id"
-).rows if execute and load_relation(ref("district_frames")) else [] %}
+{% set frames = (
+    run_query(
+        "select district_id, frame_name from "
+        ~ ref("district_frames")
+        ~ " order by district_id"
+    ).rows
+    if execute and load_relation(ref("district_frames"))
+    else []
+) %}
 with
     students as (
         select district_id, count(*) as student_count,
@@ -18,9 +27,9 @@ with
 
     frames as (
         {% for frame in frames -%}
-        select '{{ frame[0] }}' as district_id, count(*) as row_count,
-        from frames.{{ quoted(frame[1]) }}
-        union all
+            select '{{ frame[0] }}' as district_id, count(*) as row_count,
+            from frames.{{ quoted(frame[1]) }}
+            union all
         {% endfor %}
         select cast(null as varchar) as district_id, 0 as row_count,
     )

@@ -1,6 +1,8 @@
--- What is this? Rankings with a gap, a tie or more than top_n places: the last rank is not
+-- What is this? Rankings with a gap, a tie or more than top_n places: the last rank
+-- is not
 -- the number of rows, or is above top_n.
--- When does it matter? A report that shows places 1 to 5 then shows fewer, or two firsts.
+-- When does it matter? A report that shows places 1 to 5 then shows fewer, or two
+-- firsts.
 -- How to resolve? The order (minutes, sessions, app_id) has to be total in the model.
 with
     districts as (select district_id, top_n from {{ ref("int_districts") }}),
@@ -17,7 +19,9 @@ with
         union all
         select
             district_id,
-            scope || coalesce(' ' || type, '') || coalesce(' ' || performance, '') as list,
+            scope
+            || coalesce(' ' || type, '')
+            || coalesce(' ' || performance, '') as list,
             count(*) as row_count,
             max(rank) as last_rank,
             min(rank) as first_rank,

@@ -1,7 +1,11 @@
--- What is this? A district whose totals, kept up night by night, are not the sums of its
--- days. One district is added up each day of the month: the one whose md5 with the day of
--- as_of comes first, so that every district has its turn and a night scans one district.
--- When does it matter? Totals that drifted are wrong in every report until a full refresh.
+-- What is this? A district whose totals, kept up night by night, are not the sums of
+-- its
+-- days. One district is added up each day of the month: the one whose md5 with the
+-- day of
+-- as_of comes first, so that every district has its turn and a night scans one
+-- district.
+-- When does it matter? Totals that drifted are wrong in every report until a full
+-- refresh.
 -- How to resolve? `dbt build --full-refresh`, and report how it came about: the change
 -- queues have to hold every change once.
 with
@@ -24,7 +28,8 @@ with
             sum(facts.session_count) as session_count,
             count(*) as day_count,
         from {{ ref("fct_daily_usage") }} as facts
-        inner join sampled
+        inner join
+            sampled
             on facts.district_id = sampled.district_id
             and facts.usage_date <= sampled.as_of
         group by sampled.district_id
