@@ -17,6 +17,10 @@
             ~ " and " ~ quoted(table[2]) ~ " = trackline_forgotten_student()"
         ) -%}
     {%- endfor -%}
+    {#- counts that name nobody, yet the student is in them: counted anew by a build -#}
+    {%- do statements.append(
+        "delete from int_app_weeks where district_id = trackline_forgotten_district()"
+    ) -%}
     {%- do statements.append(
         "update dq_rejected_rows set value = null"
         ~ " where district_id = trackline_forgotten_district()"
