@@ -6,7 +6,7 @@ import csv
 import gzip
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -178,6 +178,7 @@ class DbtOutcome:
     def __init__(self, result) -> None:
         self.success = result.success
         nodes = getattr(result.result, "results", None) or []
+        self.node_count = len(nodes)
         self.messages = [
             f"{getattr(node.node, 'name', '')}: {node.message}"
             for node in nodes
@@ -201,7 +202,7 @@ def project_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def project(project_root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+def project(project_root: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A district 'north' with three apps, on 2025-03-01."""
     shutil.rmtree(project_root, ignore_errors=True)
-    yield Project(project_root, monkeypatch)
+    return Project(project_root, monkeypatch)

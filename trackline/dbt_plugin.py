@@ -39,6 +39,22 @@ def user_pseudonym(district_id: str, user_id: str) -> str:
     return privacy.pseudonym(key, district_id, user_id) if key else user_id
 
 
+def forgotten_district() -> str:
+    """Return the district of the student whom `trackline forget` removes."""
+    return os.environ.get("TRACKLINE_FORGET_DISTRICT", "")
+
+
+def forgotten_student() -> str:
+    """Return the id, as stored, of the student whom `trackline forget` removes."""
+    return os.environ.get("TRACKLINE_FORGET_STUDENT", "")
+
+
+FUNCTIONS = (
+    configuration_problems,
+    key_fingerprint,
+    forgotten_district,
+    forgotten_student,
+)
 EXTENSIONS = {"postgres": "postgres_scanner", "mysql": "mysql_scanner"}
 
 
@@ -53,7 +69,7 @@ def _load_extension(conn: duckdb.DuckDBPyConnection, name: str) -> None:
 
 
 class Plugin(BasePlugin):
-    """Gives SQL what only Python can answer."""
+    """Gives SQL the answers that only Python has."""
 
     def initialize(self, config: dict[str, Any]) -> None:
         """Make the warehouse's folder: DuckDB makes the file, not its parents."""
@@ -69,7 +85,7 @@ class Plugin(BasePlugin):
         }
         for kind in kinds & set(EXTENSIONS):
             _load_extension(conn, EXTENSIONS[kind])
-        for function in (configuration_problems, key_fingerprint):
+        for function in FUNCTIONS:
             conn.create_function(
                 f"trackline_{function.__name__}", function, [], "VARCHAR"
             )

@@ -33,10 +33,9 @@
     cast(round({{ numerator }} / {{ denominator }}, 6) as decimal(18, 6))
 {%- endmacro %}
 
-{#- the day on which the school year of a date began; starts_on is MM-DD -#}
-{% macro school_year_start(date, starts_on) -%}
-    {%- set month = "cast(substr(" ~ starts_on ~ ", 1, 2) as integer)" -%}
-    {%- set day = "cast(substr(" ~ starts_on ~ ", 4, 2) as integer)" -%}
+{#- the day on which the school year of a date began; school years begin on a day of a
+    month, two whole numbers -#}
+{% macro school_year_start(date, month, day) -%}
     make_date(
         cast(year({{ date }}) as integer) - case
             when month({{ date }}) * 100 + day({{ date }}) < {{ month }} * 100 + {{ day }}
@@ -140,4 +139,27 @@
 
 {% macro default__pseudonym(district_id, user_id) -%}
     trackline_pseudonym({{ district_id }}, {{ user_id }})
+{%- endmacro %}
+
+{#- the Monday that begins a date's ISO week -#}
+{% macro week_start(date) -%} cast(date_trunc('week', {{ date }}) as date) {%- endmacro %}
+
+{#- one row per day from the earliest to the latest date of a relation -#}
+{% macro days_between(relation, first, last) -%}
+    {{ return(adapter.dispatch("days_between", "trackline")(relation, first, last)) }}
+{%- endmacro %}
+
+{% macro duckdb__days_between(relation, first, last) -%}
+    select
+        cast(
+            unnest(
+                range(min({{ first }}), max({{ last }}) + interval 1 day, interval 1 day)
+            ) as date
+        ) as usage_date,
+    from {{ relation }}
+{%- endmacro %}
+
+{% macro spark__days_between(relation, first, last) -%}
+    select explode(sequence(min({{ first }}), max({{ last }}), interval 1 day)) as usage_date
+    from {{ relation }}
 {%- endmacro %}

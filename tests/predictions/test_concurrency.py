@@ -16,7 +16,7 @@ from .conftest import SEPARABLE, labelled, unlabelled
 from .processes import server
 
 SITES = 8
-TRAININGS, PREDICTIONS, EVALUATIONS = 5, 17, 3
+TRAININGS, PREDICTIONS, EVALUATIONS = 5, 19, 1
 
 
 def columns(site: int) -> list[str]:

@@ -163,8 +163,6 @@ def test_twin_protocol(twin, tmp_path):
     asked.write_bytes(unlabelled([(1, -1)]))
     model, copy, exported = (tmp_path / name for name in ("model", "copy", "out"))
     assert twin("version") == (0, ["3.0.5"])
-    code, lines = twin("prediction", "id", model, asked)
-    assert (code, json.loads(lines[-1])["status"]) == (2, 2)
     code, lines = twin("training", "id", model, data)
     assert (code, json.loads(lines[-1])) == (0, {"status": 0, "info": []})
     assert twin("export", "id", model, exported) == (0, [str(exported)])
@@ -173,12 +171,10 @@ def test_twin_protocol(twin, tmp_path):
     code, lines = twin("prediction", "id", copy, asked)
     assert json.loads(lines[-1])["predictions"][0][:2] == ["0-0", "1"]
     limits = (0.7, 0.05, 3)
-    code, lines = twin("evaluation", "id", tmp_path / "e", data, *limits)
+    code, lines = twin("evaluation", "id", tmp_path / "e", data, *limits, copy)
     answer = json.loads(lines[-1])
     assert (code, answer["status"], answer["score"]) == (0, 0, 1.0)
     assert (tmp_path / "e" / "logs" / str(answer["runid"]) / "report.md").exists()
-    code, lines = twin("evaluation", "id", tmp_path / "e", data, *limits, copy)
-    assert json.loads(lines[-1])["score"] == 1.0
     assert "server" not in twin.shipped
     assert "service" in twin.shipped
 

@@ -1,44 +1,57 @@
-"""`trackline evaluate`: how good prediction models are over the analysis intervals."""
+"""`trackline evaluate`: how good the models are, on the user's own data."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 
 def evaluate(
+    recommender: Annotated[
+        bool, typer.Option("--recommender", help="Evaluate the recommender.")
+    ] = False,
     model: Annotated[
-        list[str] | None, typer.Option(help="Id of a prediction model; repeatable.")
+        list[str] | None,
+        typer.Option("--model", metavar="ID", help="Only this one; repeatable."),
     ] = None,
-    district: Annotated[str, typer.Option(help="One district; all, if empty.")] = "",
     interval: Annotated[
-        str,
-        typer.Option(help="One analysis interval; those of the settings, if empty."),
+        str, typer.Option(help="Only this analysis interval; else the settings'.")
     ] = "",
     apply: Annotated[
-        bool, typer.Option("--apply", help="Write the best interval back.")
+        bool,
+        typer.Option(
+            "--apply", help="Write the best interval into prediction_models.csv."
+        ),
     ] = False,
+    district: Annotated[
+        list[str] | None,
+        typer.Option("--district", metavar="ID", help="Only this one; repeatable."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder of the recommender's page and tables.")
+    ] = None,
 ) -> None:
-    """Evaluate prediction models over the enabled analysis intervals, with graphs.
+    """Evaluate the prediction models, or the recommender, and write a page of graphs.
 
-    Exit code 0: every one is good enough; 1: one is not; 2: refused.
+    Exit code 0: done; 1: a model is below its limits; 2: refused.
     """
-    from trackline.insights import evaluate as evaluation
     from trackline.settings import Settings
 
     settings = Settings.from_environment()
+    if recommender:
+        from trackline.recommender import own_data
+
+        for path in own_data.evaluate_districts(settings, district or None, output):
+            typer.echo(path)
+        return
+    from trackline.insights import evaluate as evaluation
+
     typer.echo("Evaluating: a build of the models' intervals, about a minute each")
-    evaluated = evaluation.evaluate(settings, model or (), district, interval)
+    evaluated = evaluation.evaluate(settings, model or (), district or (), interval)
     for row in evaluated:
-        score = "no score" if row.score is None else f"score {row.score:.3f}"
-        auc = "" if row.auc is None else f", AUC {row.auc:.3f}"
-        typer.echo(
-            f"{row.district_id} {row.model_id} {row.analysis_interval}: {score}{auc},"
-            f" status {row.status} {row.info}".rstrip()
-        )
-        if row.dir:
-            typer.echo(f"  {row.dir}/index.html")
+        typer.echo(row)
     if not evaluated:
         typer.echo("No site has anything to evaluate")
     if apply:

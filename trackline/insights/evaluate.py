@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import os
 import subprocess
 import sys
@@ -45,11 +46,20 @@ class Evaluated:
     info: str
     dir: str | None
 
+    def __str__(self) -> str:
+        score = "no score" if self.score is None else f"score {self.score:.3f}"
+        auc = "" if self.auc is None else f", AUC {self.auc:.3f}"
+        page = f"\n  {self.dir}/index.html" if self.dir else ""
+        return (
+            f"{self.district_id} {self.model_id} {self.analysis_interval}: {score}{auc},"
+            f" status {self.status} {self.info}".rstrip() + page
+        )
+
 
 def evaluate(
     settings: Settings,
     models: Sequence[str] = (),
-    district_id: str = "",
+    districts: Sequence[str] = (),
     interval: str = "",
 ) -> list[Evaluated]:
     """Evaluate models.
@@ -59,7 +69,7 @@ def evaluate(
     settings : Settings
     models : sequence of str
         Ids of prediction_models.csv; all that learn, if empty.
-    district_id : str
+    districts : sequence of str
         All districts, if empty.
     interval : str
         One analysis interval; those of the settings, if empty.
@@ -84,8 +94,9 @@ def evaluate(
                 f"{name} rests on assumptions and learns nothing: there is nothing to"
                 " evaluate"
             )
-    if district_id and configuration.district(district_id) is None:
-        raise RefusedError(f"no row of districts.csv has district_id {district_id!r}")
+    for name in districts:
+        if configuration.district(name) is None:
+            raise RefusedError(f"no row of districts.csv has district_id {name!r}")
     if interval and interval not in {
         row.analysis_interval for row in configuration.intervals
     }:
@@ -98,8 +109,8 @@ def evaluate(
         )
     store = Store(settings)
     before = {(m.district_id, m.model_id): len(m.evaluations()) for m in store.models()}
-    wanted = models or ("*",)
-    _build(" ".join(f"{district_id or '*'}/{name}/{interval}" for name in wanted))
+    wanted = itertools.product(districts or ("*",), models or ("*",))
+    _build(" ".join(f"{district}/{model}/{interval}" for district, model in wanted))
     return [
         Evaluated(
             model.district_id,

@@ -205,7 +205,7 @@ STATES = (
     "int_moodle_records",
     "int_insight_actions",
 )
-"""The tables that a loaded file's rows stand in: without one, no file counts as read."""
+"""Where a loaded file's rows stand: without one of them, no file counts as read."""
 
 
 def already_read(con: duckdb.DuckDBPyConnection) -> list[tuple]:

@@ -2,14 +2,37 @@
 -- gives its last school year, the days of the new one count with it
 {{ config(materialized="view") }}
 with
-    totals as (select * from {{ ref("int_usage_totals") }}),
+    totals as (
+        select totals.*
+        from {{ ref("int_usage_totals") }} as totals
+        left join {{ ref("int_not_students") }} as not_students
+            on totals.district_id = not_students.district_id
+            and totals.student_id = not_students.user_id
+        where not_students.user_id is null
+    ),
+
     districts as (
-        select district_id, school_year_starts_on
+        select district_id, is_in_grace, school_year_starts_on
         from {{ ref("int_districts") }}
         where is_enabled
-    ),
-    not_students as (select district_id, user_id from {{ ref("int_not_students") }})
+    )
 
+select
+    totals.district_id,
+    totals.student_id,
+    totals.app_id,
+    totals.usage_minutes,
+    totals.session_count,
+    totals.days_used,
+    totals.first_used_on,
+    totals.last_used_on,
+from totals
+inner join districts
+    on totals.district_id = districts.district_id
+    and totals.school_year_starts_on = districts.school_year_starts_on
+where not districts.is_in_grace
+-- apart, for only the districts in their grace have two years to add up
+union all
 select
     totals.district_id,
     totals.student_id,
@@ -23,8 +46,5 @@ from totals
 inner join districts
     on totals.district_id = districts.district_id
     and totals.school_year_starts_on >= districts.school_year_starts_on
-left join not_students
-    on totals.district_id = not_students.district_id
-    and totals.student_id = not_students.user_id
-where not_students.user_id is null
+where districts.is_in_grace
 group by totals.district_id, totals.student_id, totals.app_id

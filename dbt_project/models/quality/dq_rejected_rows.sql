@@ -4,19 +4,20 @@
     config(
         materialized="incremental",
         incremental_strategy="newest_version",
-        unique_key=["path", "file_modified_at", "record_number"],
+        unique_key=["path", "file_modified_at", "row_number"],
         meta={"version": []},
+        on_schema_change="fail",
     )
 }}
 select
     district_id,
     table_name,
     path,
+    record_number as row_number,
     rule,
     column_name,
     value,
     {{ build_time() }} as loaded_at,
-    record_number,
     file_modified_at,
 from ({{ staged_records() }}) as records
 where rule is not null
