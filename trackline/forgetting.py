@@ -14,6 +14,7 @@ from pathlib import Path
 import duckdb
 
 from trackline import config, privacy
+from trackline.insights.cleaning import forget_user
 from trackline.publish.forget import forget_published_student
 from trackline.settings import ROOT, RefusedError, Settings
 
@@ -47,6 +48,8 @@ def forget(settings: Settings, district_id: str, student_id: str) -> str:
     stored_id = student_id
     if settings.pseudonym_key:
         stored_id = privacy.pseudonym(settings.pseudonym_key, district_id, student_id)
+    # the build below learns again, without the student, what had learned from them
+    forget_user(settings, district_id, stored_id)
     if settings.warehouse.exists():
         _dbt("run-operation", "forget_student", district_id, stored_id)
         # sums that the student was part of are made again without

@@ -12,6 +12,7 @@ from tests.insights.site import (
     ROLES,
     SYSTEM,
     Site,
+    build,
     course,
     user,
 )
@@ -86,7 +87,7 @@ def test_every_role_context_and_target(project):
         [{"district_id": "north", "user_id": "299", "role": "manager"}],
     )
     site.deliver(project)
-    project.build()
+    build(project)
 
     def seen(model_id: str, course_id: int | None) -> set[int]:
         return {
@@ -155,7 +156,7 @@ def test_every_role_context_and_target(project):
             {"district_id": "*", "role": "student", "capability": "listowninsights"},
         ],
     )
-    project.build()
+    build(project)
     before = {
         i
         for i in in_course

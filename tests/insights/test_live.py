@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT, Project
-from tests.insights.site import Site
+from tests.insights.site import Site, build
 from tests.insights.test_site import busy_site, enable
 
 pytestmark = pytest.mark.service
@@ -208,7 +208,7 @@ def from_files(project_root) -> dict[str, list[tuple]]:
         project = Project(project_root, monkeypatch)
         busy_site().deliver(project)
         enable(project)
-        project.build()
+        build(project)
         return {
             name: project.table(name, columns) for name, columns in COMPARED.items()
         }
@@ -222,7 +222,7 @@ def test_a_live_site_gives_what_its_files_give(
     site = busy_site()
     server.execute(schema_and_rows(site, server.tinyint))
     enable(project)
-    project.build()
+    build(project)
     for name, columns in COMPARED.items():
         assert project.table(name, columns) == from_files[name], name
 
@@ -236,7 +236,7 @@ def test_a_live_site_gives_what_its_files_give(
             f" ({number}, 'e', 'mod_page', 'r', 70, 104, 20, 0, {at});"
         )
     server.execute("update mdl_grade_grades set finalgrade = 25 where id = 1;")
-    project.build()
+    build(project)
     assert project.rows("select count(*) from int_moodle_log") == [(rows + 2,)]
     assert project.rows(
         "select score::varchar from fct_scores where measure = 'assessment'"

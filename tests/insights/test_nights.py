@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.insights.site import C_START, Site
+from tests.insights.site import C_START, Site, build
 from tests.insights.test_site import busy_site, enable
 
 PREDICTIONS = "model_id, sample_id, range_index, prediction_score, reasons, insight_id"
@@ -16,12 +16,12 @@ def test_nights(project, monkeypatch):
     site = busy_site()
     site.deliver(project)
     enable(project)
-    project.build()
+    build(project)
     first = project.table("rpt_predictions", PREDICTIONS)
     files = {p: p.read_bytes() for p in project.models.rglob("*.parquet")}
 
     # the same day again: nothing new to learn, nothing predicted twice
-    project.build()
+    build(project)
     assert project.table("rpt_predictions", PREDICTIONS) == first
     assert {p: p.read_bytes() for p in project.models.rglob("*.parquet")} == files
     assert project.rows("select distinct info from int_trainings") == [("No new data",)]
@@ -30,12 +30,12 @@ def test_nights(project, monkeypatch):
     ]
 
     # what was trained and predicted survives a full refresh, with another result of dbt
-    project.build("--full-refresh")
+    build(project, "--full-refresh")
     assert project.table("rpt_predictions", PREDICTIONS) == first
 
     # ten days on: the third quarter of course 20; insights tell the latest range only
     as_of(project, "2025-03-08")
-    project.build()
+    build(project)
     ranges = project.rows(
         "select range_index, count(*) from int_samples where model_id ="
         " 'course_dropout' group by all"
@@ -60,7 +60,7 @@ def test_nights(project, monkeypatch):
         [{"district_id": "north", "name": "enableanalytics", "value": "0"}],
     )
     as_of(project, "2025-03-20")
-    project.build()
+    build(project)
     assert project.rows("select count(*) from int_analyses") == [(0,)]
     assert project.table("rpt_predictions", PREDICTIONS) == said
     assert project.table("fct_daily_usage") == use
@@ -74,7 +74,7 @@ def test_nights(project, monkeypatch):
     )
     enable(project, "single_range")
     as_of(project, "2025-03-08")
-    project.build()
+    build(project)
     assert project.rows("select version, samples, status from int_trainings") == [
         (2, 16, 0)
     ]
@@ -109,7 +109,7 @@ def test_sites_that_lack_something(project):
     project.deliver("north/moodle/assign.csv", "course,duedate\n20,1\n")
     project.deliver("north/moodle/mdl_nonsense.csv", "id\n1\n")
     enable(project)
-    project.build()
+    build(project)
     # the bad rows and files are told, the others are there
     assert project.rows(
         "select table_name, status, rows_read, rows_rejected from dq_files"
@@ -122,8 +122,8 @@ def test_sites_that_lack_something(project):
         ("moodle/role", "unreadable", 1, 1),
     ]
     assert project.rows(
-        "select rule, column_name, record_number from dq_rejected_rows"
-        " where table_name = 'moodle/quiz' order by record_number"
+        "select rule, column_name, row_number from dq_rejected_rows"
+        " where table_name = 'moodle/quiz' order by row_number"
     ) == [("missing_value", None, 1), ("bad_number", "id", 2)]
     # without roles nobody is a student: nothing is analysed and nobody is told anything
     assert project.rows("select count(*) from int_moodle_enrolments") == [(0,)]
@@ -133,7 +133,7 @@ def test_sites_that_lack_something(project):
     # the roles arrive: course 10 has an end but too few rows to be learned from, the
     # others have no end; 25 has no students
     site.deliver(project, "2025-03-01T05:00:00")
-    project.build()
+    build(project)
     assert (
         project.rows(
             "select purpose, analysable_id from int_ranges where target = 'course_dropout'"
@@ -180,7 +180,7 @@ def test_pseudonyms(project, monkeypatch):
     monkeypatch.setenv("TRACKLINE_PSEUDONYM_KEY", "a secret of the district")
     site.deliver(project)
     enable(project)
-    project.build()
+    build(project)
     from trackline.privacy import pseudonym
 
     known = pseudonym("a secret of the district", "north", raw["201"])

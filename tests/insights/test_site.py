@@ -7,7 +7,16 @@ import csv
 import pytest
 
 from tests.conftest import ROOT, Project
-from tests.insights.site import C_END, C_START, COURSE_CONTEXT, DAY, NOW, Site, course
+from tests.insights.site import (
+    C_END,
+    C_START,
+    COURSE_CONTEXT,
+    DAY,
+    NOW,
+    Site,
+    build,
+    course,
+)
 
 Q2_START, Q2_END = C_START + 10 * DAY + 1, C_START + 20 * DAY
 
@@ -138,7 +147,7 @@ def built(project_root, tmp_path_factory):
         project = Project(project_root, monkeypatch)
         busy_site().deliver(project)
         enable(project)
-        project.build()
+        build(project)
         yield project
 
 

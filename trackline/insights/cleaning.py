@@ -1,4 +1,4 @@
-"""Cleaning up: what the store remembers of things that a site no longer has."""
+"""Cleaning up: what the store remembers of things or people that are to be gone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from trackline.insights.lock import LockedError, lock
 from trackline.insights.store import PREDICTIONS, SAMPLES, Model, Store
 from trackline.settings import RefusedError, Settings
 
-__all__ = ["clean_up"]
+__all__ = ["clean_up", "forget_user"]
 
 _CONTEXTS = (
     "select district_id, id from int_moodle_records where table_name = 'moodle/context'"
@@ -86,3 +86,40 @@ def _clean(model: Model, contexts: set[int], analysables: set[str]) -> tuple[int
         ),
         keep("samples", SAMPLES, known, samples),
     )
+
+
+def forget_user(settings: Settings, district_id: str, user_id: str) -> None:
+    """Remove a user from what models predicted and learned.
+
+    A classifier's rows bear no names, so a model that has learned from the user is
+    untrained: the next build trains it on everything that is left.
+
+    Parameters
+    ----------
+    settings : Settings
+    district_id : str
+    user_id : str
+        As it stands in the store: a pseudonym, where there is a key.
+    """
+    store = Store(settings)
+    for model in store.models():
+        version = model.version
+        if model.district_id != district_id or not version:
+            continue
+        with lock(model.fs, model.folder):
+            predictions = model.read("predictions", PREDICTIONS, version)
+            others = predictions[predictions.user_id != user_id]
+            if len(others) < len(predictions):
+                model.replace("predictions", PREDICTIONS, version, others)
+            samples = model.read("samples", SAMPLES, version)
+            mine = samples.user_id == user_id
+            learned = (samples[mine].purpose == "train").any()
+            if learned:
+                store.processor_of(model).delete(model, version)
+                folder = model.files(version).path
+                if model.fs.exists(folder):
+                    model.fs.rm(folder, recursive=True)
+                model.write_state({**model.state(), "is_trained": False})
+                mine |= samples.purpose == "train"
+            if mine.any():
+                model.replace("samples", SAMPLES, version, samples[~mine])

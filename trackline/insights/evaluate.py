@@ -52,7 +52,8 @@ class Evaluated:
         page = f"\n  {self.dir}/index.html" if self.dir else ""
         return (
             f"{self.district_id} {self.model_id} {self.analysis_interval}: {score}{auc},"
-            f" status {self.status} {self.info}".rstrip() + page
+            f" status {self.status} {self.info}".rstrip()
+            + page
         )
 
 

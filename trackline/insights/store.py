@@ -25,6 +25,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from trackline.config import Configuration
 from trackline.config import load as load_configuration
+from trackline.config.configuration import for_site
 from trackline.insights.lock import lock
 from trackline.insights.processors import Processor, processor_for
 from trackline.predictions.storage import ModelFolder
@@ -38,6 +39,7 @@ SAMPLES = pa.schema(
         ("analysis_interval", pa.string()),
         ("analysable_id", pa.string()),
         ("sample_id", pa.string()),
+        ("user_id", pa.string()),
         ("range_index", pa.int64()),
         ("analysed_at", pa.int64()),
     ]
@@ -224,6 +226,17 @@ class Store:
         """Return what learns and predicts for an analysis."""
         return processor_for(
             analysis.processor, analysis.district_id, self.configuration
+        )
+
+    def processor_of(self, model: Model) -> Processor:
+        """Return what learns and predicts for a model, by the configuration."""
+        rows = for_site(self.configuration.models, model.district_id)
+        row = next(row for row in rows if row.model_id == model.model_id)
+        default = self.configuration.setting(model.district_id, "predictionsprocessor")
+        return processor_for(
+            row.predictions_processor or default or "sklearn",
+            model.district_id,
+            self.configuration,
         )
 
     def all_rows(self, name: str, schema: pa.Schema) -> pa.Table:

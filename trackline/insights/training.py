@@ -84,6 +84,7 @@ def used(analysis: Analysis, purpose: str) -> pd.DataFrame:
             "analysis_interval": analysis.about.analysis_interval,
             "analysable_id": rows.analysable_id,
             "sample_id": rows.sample_id,
+            "user_id": rows.user_id,
             "range_index": rows.range_index,
             "analysed_at": rows.now_at,
         }
