@@ -1,0 +1,207 @@
+"""One message per user and context, once: against a real SMTP server and a web hook."""
+
+from __future__ import annotations
+
+import json
+import socketserver
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import duckdb
+import pytest
+
+from trackline.insights import notify as notifications
+from trackline.insights.notify import delivery, notify
+from trackline.settings import RefusedError, Settings
+
+
+class Mailbox(socketserver.ThreadingTCPServer):
+    """An SMTP server on loopback that keeps what it is sent (RFC 5321, no extensions)."""
+
+    allow_reuse_address = daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Session)
+        self.mails: list[tuple[str, str]] = []
+        self.refuses: set[str] = set()
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+class _Session(socketserver.StreamRequestHandler):
+    def say(self, line: str) -> None:
+        self.wfile.write(line.encode() + b"\r\n")
+
+    def handle(self) -> None:
+        self.say("220 mailbox")
+        to = ""
+        while line := self.rfile.readline().decode().strip():
+            word = line.upper()
+            if word.startswith("RCPT"):
+                to = line.split("<")[1].split(">")[0]
+                self.say("550 no" if to in self.server.refuses else "250 ok")
+            elif word == "DATA":
+                self.say("354 go on")
+                text = []
+                while (part := self.rfile.readline().decode()).strip() != ".":
+                    text.append(part)
+                self.server.mails.append((to, "".join(text)))
+                self.say("250 kept")
+            elif word == "QUIT":
+                self.say("221 bye")
+                return
+            else:
+                self.say("250 ok")
+
+
+@pytest.fixture
+def mailbox():
+    server = Mailbox()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def insights(project):
+    """A warehouse with the two tables that are read; adds an insight and recipients."""
+    project.warehouse.parent.mkdir(parents=True)
+
+    def add(insight_id: str, context_id: int, *users: str) -> None:
+        with duckdb.connect(str(project.warehouse)) as con:
+            con.execute(
+                "create table if not exists rpt_insights (district_id text, insight_id"
+                " text, model_id text, context_id bigint, reasons text)"
+            )
+            con.execute(
+                "create table if not exists rpt_insight_recipients (district_id text,"
+                " insight_id text, user_id text)"
+            )
+            con.execute(
+                "insert into rpt_insights values ('north', ?, 'm', ?, ?)",
+                [insight_id, context_id, f"Because of {insight_id}"],
+            )
+            for user in users:
+                con.execute(
+                    "insert into rpt_insight_recipients values ('north', ?, ?)",
+                    [insight_id, user],
+                )
+
+    project.deliver(
+        "north/moodle/user.csv",
+        "id,username,email\n7,a,seven@example.org\n8,b,eight@example.org\n9,c,\n",
+    )
+    return add
+
+
+def run(**more) -> notifications.Outcome:
+    settings = Settings.from_environment()
+    return notify(settings, delivery(settings), lambda message: None, **more)
+
+
+@pytest.fixture
+def by_mail(mailbox, monkeypatch):
+    port = mailbox.server_address[1]
+    monkeypatch.setenv("TRACKLINE_SMTP_URL", f"smtp://127.0.0.1:{port}")
+    monkeypatch.setenv("TRACKLINE_SMTP_FROM", "analytics@example.org")
+    monkeypatch.delenv("TRACKLINE_WEBHOOK_URL", raising=False)
+    return mailbox
+
+
+def test_one_message_per_user_and_context_once(insights, by_mail):
+    insights("one", 20, "7", "8")
+    insights("two", 20, "7")
+    insights("three", 21, "7")
+    insights("four", 20, "9")  # without an address
+    outcome = run()
+    assert (outcome.sent, outcome.failed, outcome.unreachable) == (3, 0, 1)
+    assert sorted(to for to, _ in by_mail.mails) == [
+        "eight@example.org",
+        "seven@example.org",
+        "seven@example.org",
+    ]
+    told = next(text for to, text in by_mail.mails if "Because of two" in text)
+    assert "Because of one" in told
+    assert "Because of three" not in told
+    assert "Subject: Learning analytics: 2 new insights" in told
+    # again: nothing; something new in the context: that alone
+    assert run().sent == 0
+    insights("five", 20, "7")
+    assert run().sent == 1
+    assert "Because of five" in by_mail.mails[-1][1]
+    assert "Because of one" not in by_mail.mails[-1][1]
+
+
+def test_a_killed_run_sends_nothing_twice(insights, by_mail, monkeypatch):
+    """Killed after the server took the message, before that was written down."""
+    insights("one", 20, "7", "8")
+    written = notifications._remember
+    with monkeypatch.context() as broken:
+        calls = []
+
+        def killed(fs, path, told, sending):
+            calls.append(sending)
+            if len(calls) == 2:
+                raise KeyboardInterrupt
+            written(fs, path, told, sending)
+
+        broken.setattr(notifications, "_remember", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run()
+    assert len(by_mail.mails) == 1
+    outcome = run()
+    assert (outcome.sent, outcome.interrupted) == (1, 1)
+    assert sorted(to for to, _ in by_mail.mails) == [
+        "eight@example.org",
+        "seven@example.org",
+    ]
+
+
+def test_a_refused_message_is_due_again(insights, by_mail):
+    insights("one", 20, "7")
+    by_mail.refuses.add("seven@example.org")
+    assert run().failed == 1
+    by_mail.refuses.clear()
+    assert run().sent == 1
+
+
+def test_dry_run_and_web_hook(insights, project, monkeypatch):
+    insights("one", 20, "7")
+    posted = []
+
+    class Hook(BaseHTTPRequestHandler):
+        def do_POST(self):
+            posted.append(
+                json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            )
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *arguments):
+            pass
+
+    monkeypatch.delenv("TRACKLINE_SMTP_URL", raising=False)
+    monkeypatch.delenv("TRACKLINE_WEBHOOK_URL", raising=False)
+    settings = Settings.from_environment()
+    with pytest.raises(RefusedError, match="TRACKLINE_SMTP_URL"):
+        delivery(settings)
+    due = []
+    notify(settings, None, due.append)
+    assert [message.user_id for message in due] == ["7"]
+    server = HTTPServer(("127.0.0.1", 0), Hook)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv(
+        "TRACKLINE_WEBHOOK_URL", f"http://127.0.0.1:{server.server_address[1]}/"
+    )
+    assert (run().sent, run().sent) == (1, 0)
+    server.shutdown()
+    server.server_close()
+    assert posted == [
+        {
+            "district_id": "north",
+            "user_id": "7",
+            "context_id": 20,
+            "insights": [
+                {"insight_id": "one", "model_id": "m", "reasons": "Because of one"}
+            ],
+        }
+    ]

@@ -1,0 +1,174 @@
+"""The same dataset through both processors, evaluation, and a processor that is not there."""
+
+from __future__ import annotations
+
+import csv
+import json
+import socket
+import threading
+import time
+
+import pytest
+import uvicorn
+
+from tests.insights.site import build
+from tests.insights.test_site import busy_site, enable
+from trackline.insights import evaluate as evaluation
+from trackline.predictions.auth import Users
+from trackline.predictions.limits import Limits
+from trackline.predictions.server import ServerSettings
+from trackline.predictions.server import build as build_server
+from trackline.settings import RefusedError, Settings
+
+PREDICTED = "sample_id, range_index, prediction, prediction_score"
+
+
+@pytest.fixture
+def server(tmp_path):
+    """This project's prediction server, on a port of its own."""
+    root = tmp_path / "server"
+    root.mkdir()
+    app = build_server(ServerSettings(Users("default:secret"), str(root), Limits()))
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error")
+    running = uvicorn.Server(config)
+    thread = threading.Thread(target=running.run, daemon=True)
+    thread.start()
+    while not running.started:
+        time.sleep(0.05)
+    yield port
+    running.should_exit = True
+    thread.join(10)
+
+
+def settings_of(project, **values: object) -> None:
+    project.write_seed(
+        "analytics_settings",
+        [
+            {"district_id": "*", "name": name, "value": str(value)}
+            for name, value in values.items()
+        ],
+    )
+
+
+def test_sklearn_and_server_predict_alike(project, server, monkeypatch):
+    busy_site().deliver(project)
+    enable(project)
+    build(project)
+    predicted = project.table("rpt_predictions", PREDICTED)
+    assert any(row[0] == "20108" for row in predicted)  # course_dropout said something
+
+    # nobody answers at this port: an error of its model, and of no other
+    monkeypatch.setenv("TRACKLINE_SERVER_PASSWORD", "secret")
+    settings_of(project, predictionsprocessor="server", host="127.0.0.1", port=1)
+    static = "model_id <> 'course_dropout'"
+    before = project.rows(f"select count(*) from rpt_predictions where {static}")
+    build(project)
+    assert project.rows(
+        "select status, info like '%cannot be reached%' from int_trainings"
+    ) == [(1, True)]
+    assert (
+        project.rows(f"select count(*) from rpt_predictions where {static}") == before
+    )
+
+    settings_of(
+        project, predictionsprocessor="server", host="127.0.0.1", port=server,
+    )  # fmt: skip
+    build(project)
+    assert project.rows("select status, info, samples from int_trainings") == [
+        (0, "", 64)
+    ]
+    assert project.table("rpt_predictions", PREDICTED) == predicted
+
+
+def test_evaluation_writes_pages_and_the_best_interval(project):
+    busy_site().deliver(project)
+    build(project)
+    settings = Settings.from_environment()
+    # the nightly build's tables are left alone
+    values = project.table("int_indicator_values")
+    evaluated = evaluation.evaluate(settings, ["course_dropout"], ["north"])
+    assert [row.analysis_interval for row in evaluated] == [
+        "quarters",
+        "quarters_accum",
+        "single_range",
+    ]
+    assert project.table("int_indicator_values") == values
+    assert project.rows(
+        "select count(*) from int_analyses where purpose = 'evaluate'"
+    ) == [(0,)]
+    # 16 enrolments, told apart by when they left: the accumulated quarters see that best
+    for row in evaluated:
+        assert row.status in (0, 4, 8, 12)
+        folder = project.models.parent / row.dir
+        names = {path.name for path in folder.iterdir()}
+        assert {"index.html", "roc-curve.png", "calibration.png"} <= names
+        assert "AUC lost" in (folder / "index.html").read_text()
+    assert project.rows(
+        "select analysis_interval, processor, status, score is not null"
+        " from rpt_model_evaluations order by 1"
+    ) == [(row.analysis_interval, "sklearn", row.status, True) for row in evaluated]
+
+    best = evaluation.best(evaluated)
+    good = [row for row in evaluated if row.status == 0]
+    written = evaluation.apply(settings, evaluated)
+    if good:
+        top = max(good, key=lambda row: row.score)
+        assert [row.score for row in best.values()] == [top.score]
+        with (project.seeds / "prediction_models.csv").open() as stream:
+            own = [r for r in csv.DictReader(stream) if r["district_id"] == "north"]
+        assert [(r["model_id"], r["analysis_interval"], r["enabled"]) for r in own] == [
+            ("course_dropout", written[0].analysis_interval, "false")
+        ]
+    else:
+        assert written == []
+    with pytest.raises(RefusedError, match="rests on assumptions"):
+        evaluation.evaluate(settings, ["no_teaching"])
+    with pytest.raises(RefusedError, match="nonsense"):
+        evaluation.evaluate(settings, ["nonsense"])
+
+
+def test_cleaning_and_forgetting(project):
+    from trackline.insights import clean_up
+    from trackline.insights.cleaning import forget_user
+
+    site = busy_site()
+    site.deliver(project)
+    enable(project)
+    build(project)
+    settings = Settings.from_environment()
+    assert clean_up(settings).empty
+    # course 21 is deleted
+    for name, key in (
+        ("course", "id"),
+        ("context", "instanceid"),
+        ("enrol", "courseid"),
+    ):
+        site.tables[name] = [r for r in site.tables[name] if r[key] != 21]
+    site.deliver(project, "2025-03-01T05:00:00")
+    build(project)
+    removed = clean_up(settings).set_index("model_id")
+    assert removed.predictions["no_recent_accesses"] == 7
+    assert removed.samples["no_recent_accesses"] == 8
+    assert clean_up(settings).empty
+
+    # 101 is forgotten: what was learned from 101 is learned again without
+    forget_user(settings, "north", "101")
+    model = project.models / "insights" / "north" / "course_dropout"
+    assert not json.loads((model / "model.json").read_text())["is_trained"]
+    assert not (model / "1" / "execution").exists()
+    from trackline.privacy import forget
+
+    forget(settings, "north", "101")
+    build(project, "--full-refresh")
+    assert project.rows("select samples, status from int_trainings") == [(56, 0)]
+    for table in ("rpt_predictions", "rpt_insights", "rpt_insight_recipients"):
+        assert project.rows(f"select count(*) from {table} where user_id = '101'") == [
+            (0,)
+        ]
+    for path in model.rglob("*.parquet"):
+        import pyarrow.parquet as pq
+
+        assert "101" not in pq.read_table(path).column("user_id").to_pylist()
