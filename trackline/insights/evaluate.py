@@ -173,7 +173,7 @@ def apply(settings: Settings, evaluated: Sequence[Evaluated]) -> list[Evaluated]
         What was written.
     """
     path = settings.seeds / "prediction_models.csv"
-    content = path.read_text(encoding="utf-8-sig", newline="")
+    content = path.read_bytes().decode("utf-8-sig")
     ending = "\r\n" if "\r\n" in content else "\n"
     reader = csv.DictReader(io.StringIO(content, newline=""))
     rows = list(reader)
@@ -198,6 +198,6 @@ def apply(settings: Settings, evaluated: Sequence[Evaluated]) -> list[Evaluated]
         writer.writeheader()
         writer.writerows(rows)
         temporary = path.with_name(f".{path.name}.tmp")
-        temporary.write_text(text.getvalue(), encoding="utf-8", newline="")
+        temporary.write_bytes(text.getvalue().encode())
         os.replace(temporary, path)
     return list(chosen.values())
