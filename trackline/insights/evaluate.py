@@ -22,7 +22,7 @@ from trackline.settings import ROOT, RefusedError, Settings
 
 __all__ = ["Evaluated", "apply", "evaluate"]
 
-SELECTED = ("insights.analysis", "rpt_model_evaluations")
+SELECTED = ("insights.analysis", "int_model_evaluations", "rpt_model_evaluations")
 STATIC = (
     "no_teaching",
     "no_recent_accesses",
