@@ -71,7 +71,7 @@ select fresh.*, kept.rowid as kept_row
 from (
     select * exclude (newest_first) from (
         select *, row_number() over (
-            partition by {", ".join(KEY)} order by {", ".join(f"{v} desc" for v in version)}
+            partition by {", ".join(KEY)} order by {" desc, ".join(version)} desc
         ) as newest_first from staged
     ) where newest_first = 1
 ) as fresh
@@ -106,8 +106,7 @@ def polars(folder: Path, night: int) -> dict:
     import polars as pl
 
     columns = [*KEY, "usage_minutes", "session_count"]
-    types = {"usage_date": pl.Date, "usage_minutes": pl.Decimal(18, 6),
-             "session_count": pl.Int64}  # fmt: skip
+    types = {"usage_minutes": pl.Decimal(18, 6), "session_count": pl.Int64}
 
     def read(path: Path) -> pl.LazyFrame:
         one = (
@@ -115,7 +114,11 @@ def polars(folder: Path, night: int) -> dict:
             if path.suffix == ".parquet"
             else pl.read_csv(path, infer_schema=False).lazy()
         )
+        day = pl.col("usage_date")
+        if path.suffix != ".parquet":
+            day = day.str.to_date()
         return one.with_columns(
+            day,
             *[pl.col(name).cast(kind) for name, kind in types.items()],
             pl.lit(path.parts[-3]).alias("district_id"),
         ).select(columns)
