@@ -1,10 +1,10 @@
 """What learning analytics costs and how good it is: `python -m benchmarks.insights`.
 
-`cost`: the whole indicator pass over made-up sites of 2.5, 5 and 10 million log rows, with
-30,000 enrolments in 300 finished courses over four quarters. `oulad`: course_dropout on
-the Open University's data, learned from 2013J and 2014B and predicted for 2014J, against
-a plain logistic regression on the same features. The figures stand in
-docs/benchmarks-insights.md.
+`cost`: the whole indicator pass over made-up sites of 2.5, 5 and 10 million log rows,
+with 30,000 enrolments in 300 finished courses over four quarters. `oulad`:
+course_dropout on the Open University's data, learned from 2013J and 2014B and predicted
+for 2014J, against a plain logistic regression on the same features. The figures stand
+in docs/benchmarks-insights.md.
 """
 
 from __future__ import annotations
@@ -122,11 +122,14 @@ def make_site(folder: Path, rows: int) -> None:
             f" as startdate, {end} as enddate, 1 as visible from range({COURSES}) t(i)",
             "course_sections": "select (10 + i) * 100 + k as id, 10 + i as course, k as"
             f" section, 1 as visible from range({COURSES}) t(i), range(13) s(k)",
-            "course_modules": "select (10 + i) * 1000 + k as id, 10 + i as course, k % 21"
-            " + 1 as module, (10 + i) * 1000 + k as instance, (10 + i) * 100 + k % 12 + 1"
+            "course_modules": "select (10 + i) * 1000 + k as id, 10 + i as course, k"
+            " % 21"
+            " + 1 as module, (10 + i) * 1000 + k as instance, (10 + i) * 100 + k % 12"
+            " + 1"
             f" as section, 1 as visible from range({COURSES}) t(i),"
             f" range({ACTIVITIES}) s(k)",
-            "context": "select 1 as id, 10 as contextlevel, 0 as instanceid, '/1' as path"
+            "context": "select 1 as id, 10 as contextlevel, 0 as instanceid, '/1' as"
+            " path"
             " union all select 100000 + i, 50, 10 + i, '/1/' || (100000 + i)"
             f" from range({COURSES}) t(i)",
             "role": "select 5 as id, 'student' as shortname, 'student' as archetype",
@@ -135,9 +138,12 @@ def make_site(folder: Path, rows: int) -> None:
             f" from range({COURSES}) t(i), range({STUDENTS}) s(k)",
             "enrol": "select 10 + i as id, 0 as status, 10 + i as courseid"
             f" from range({COURSES}) t(i)",
-            "user_enrolments": "select i * 1000 + k as id, 0 as status, 10 + i as enrolid,"
-            f" 1000 + (i * 37 + k) % 20000 as userid, {START} as timestart, 0 as timeend,"
-            f" {START} as timecreated from range({COURSES}) t(i), range({STUDENTS}) s(k)",
+            "user_enrolments": "select i * 1000 + k as id, 0 as status, 10 + i as"
+            " enrolid,"
+            f" 1000 + (i * 37 + k) % 20000 as userid, {START} as timestart, 0 as"
+            f" timeend,"
+            f" {START} as timecreated from range({COURSES}) t(i), range({STUDENTS})"
+            f" s(k)",
             # courses and students differ in how much they do
             "logstore_standard_log": f"""
 select i + 1 as id,
@@ -159,7 +165,8 @@ from (
         (hash(i, 'student') % {STUDENTS})::bigint as student,
         (hash(i, 'activity') % 31)::bigint as activity, hash(i, 'kind') % 8 as kind
     from range({rows}) t(i)
-) left join (select row_number() over () - 1 as n, name from names) on activity % 21 = n""",
+) left join (select row_number() over () - 1 as n, name from names) on
+    activity % 21 = n""",
         }
         for name, sql in tables.items():
             con.execute(f"copy ({sql}) to '{folder / name}.parquet' (format parquet)")
@@ -224,19 +231,23 @@ def make_oulad_site(folder: Path) -> None:
             + ") t(type, name)"
         )
         con.execute(
-            "create table modules as select row_number() over (order by name) as id, name"
+            "create table modules as select row_number() over (order by name) as id,"
+            " name"
             " from (select distinct name from types)"
         )
         con.execute(
-            "create table course as select 10 + row_number() over (order by code_module,"
+            "create table course as select 10 + row_number() over (order by"
+            " code_module,"
             " code_presentation) as id, 1 as category, 'topics' as format,"
-            " epoch(make_date(code_presentation[:4]::int, if(code_presentation[5:] = 'B',"
+            " epoch(make_date(code_presentation[:4]::int, if(code_presentation[5:] ="
+            " 'B',"
             " 2, 10), 1))::bigint as startdate, startdate + 86400 *"
             " module_presentation_length as enddate, 1 as visible, code_module,"
             " code_presentation from courses"
         )
         con.execute(
-            "create table cm as select id_site as id, course.id as course, modules.id as"
+            "create table cm as select id_site as id, course.id as course, modules.id"
+            " as"
             " module, modules.name, id_site as instance, least(greatest(coalesce("
             "week_from, 0), 0) // 4 + 1, 10)::int as section, 0::bigint as due"
             " from vle join course using (code_module, code_presentation)"
@@ -258,22 +269,29 @@ def make_oulad_site(folder: Path) -> None:
             " where name = 'assign'",
             "quiz": "select instance as id, course, due as timeclose from cm"
             " where name = 'quiz'",
-            "context": "select 1 as id, 10 as contextlevel, 0 as instanceid, '/1' as path"
+            "context": "select 1 as id, 10 as contextlevel, 0 as instanceid, '/1' as"
+            " path"
             " union all select 1000 + id, 50, id, '/1/' || (1000 + id) from course",
             "role": "select 5 as id, 'student' as shortname, 'student' as archetype",
             "enrol": "select id, 0 as status, id as courseid from course",
-            "user_enrolments": "select row_number() over (order by course.id, id_student)"
-            f" as id, 0 as status, course.id as enrolid, {student} as userid, startdate +"
+            "user_enrolments": "select row_number() over (order by course.id,"
+            " id_student)"
+            f" as id, 0 as status, course.id as enrolid, {student} as userid,"
+            f" startdate +"
             " 86400 * coalesce(date_registration, 0) as timestart, coalesce(startdate +"
             " 86400 * date_unregistration, 0) as timeend, timestart as timecreated from"
             " studentRegistration join course using (code_module, code_presentation)",
-            "role_assignments": "select row_number() over (order by course.id, id_student)"
+            "role_assignments": "select row_number() over (order by course.id,"
+            " id_student)"
             f" as id, 5 as roleid, 1000 + course.id as contextid, {student} as userid"
-            " from studentRegistration join course using (code_module, code_presentation)",
-            "grade_items": "select instance as id, course as courseid, 'mod' as itemtype,"
+            " from studentRegistration join course using (code_module,"
+            " code_presentation)",
+            "grade_items": "select instance as id, course as courseid, 'mod' as"
+            " itemtype,"
             " name as itemmodule, instance as iteminstance, 1 as gradetype, 100.0 as"
             " grademax, 0.0 as grademin from cm where due > 0",
-            "grade_grades": "select row_number() over (order by id_assessment, id_student)"
+            "grade_grades": "select row_number() over (order by id_assessment,"
+            " id_student)"
             f" as id, 9000000 + id_assessment as itemid, {student} as userid, score as"
             " finalgrade, startdate + 86400 * (date_submitted + 14) as timemodified"
             " from studentAssessment join assessments using (id_assessment) join course"
@@ -318,7 +336,8 @@ def oulad() -> None:
     from trackline.settings import Settings
 
     print(
-        "| interval | model | rows | AUC | F1 (weighted) | Brier | ECE |\n|---|---|---|---"
+        "| interval | model | rows | AUC | F1 (weighted) | Brier | ECE"
+        " |\n|---|---|---|---"
         "|---|---|---|",
         flush=True,
     )
@@ -336,7 +355,7 @@ def oulad() -> None:
             os.environ.update(build.environment())
             build.dbt("build", *selected, TRACKLINE_AS_OF=LEARNED)
 
-            def read(purpose: str):
+            def read(purpose: str, build: Build = build):
                 with duckdb.connect(str(build.warehouse), read_only=True) as con:
                     (found,) = analyses(Tables(*map(con.table, names)), purpose)
                     last = con.execute(

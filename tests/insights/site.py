@@ -1,8 +1,8 @@
 """A small Moodle site, written by hand: see the comments for what each row is for.
 
 "Now" is the last second of 2025-03-01 in UTC. Courses 10 and 11 are finished, 20 runs
-(40 days from 1 February: four quarters of ten days, two of them over), 21 runs without an
-end. Users: 1 guest, 2 administrator, 101-108 students, 201 teacher, 202 non-editing
+(40 days from 1 February: four quarters of ten days, two of them over), 21 runs without
+an end. Users: 1 guest, 2 administrator, 101-108 students, 201 teacher, 202 non-editing
 teacher, 203 manager, 204 a teacher enrolled nowhere.
 """
 

@@ -23,7 +23,7 @@ USER_CONTEXT = 9000
 
 
 def test_every_role_context_and_target(project):
-    """Holders by every way of holding a role; what each may see follows from PROTOCOL 6.8.
+    """Hold every role in every way; who may see what follows from PROTOCOL 6.8.
 
     If this fails, somebody sees what is not theirs.
     """
@@ -122,8 +122,10 @@ def test_every_role_context_and_target(project):
     }
     # about a user: that user and nobody else, as everybody who may sign in holds `user`
     own = project.rows(
-        "select insights.user_id, list(recipients.user_id) from rpt_insights as insights"
-        " left join rpt_insight_recipients as recipients using (district_id, insight_id)"
+        "select insights.user_id, list(recipients.user_id) from rpt_insights as"
+        " insights"
+        " left join rpt_insight_recipients as recipients using (district_id,"
+        " insight_id)"
         " where model_id = 'upcoming_activities_due' group by all"
     )
     assert {row[0]: row[1] for row in own} == {

@@ -41,9 +41,11 @@ def ranges(ranges_sql):
         ]
         with duckdb.connect() as con:
             con.execute(
-                "create table given as select ? as kind, ?::int as parts, ?::int as days,"
+                "create table given as select ? as kind, ?::int as parts, ?::int as"
+                " days,"
                 " ?::int as months, ?::bigint as starts_at, ?::bigint as ends_at,"
-                " ?::bigint as now_at, ?::bigint as first_analysed_at, ? as is_training",
+                " ?::bigint as now_at, ?::bigint as first_analysed_at, ? as"
+                " is_training",
                 [row["kind"], *measures, start, end, now, first or now, training],
             )
             return con.execute(
@@ -73,7 +75,8 @@ def test_quarters_begin_a_second_after_the_one_before(ranges):
 
 
 def test_quarters_of_a_length_that_does_not_divide(ranges):
-    # 18 s in quarters: d = 4.5, so 4, 9, 13 by cutting off; the last one ends at the end
+    # 18 s in quarters: d = 4.5, so 4, 9, 13 by cutting off; the last one ends at the
+    # end
     assert ranges("quarters", START, START + 18, START + 18) == [
         (0, START, START + 4, START + 4),
         (1, START + 5, START + 9, START + 9),
@@ -84,13 +87,11 @@ def test_quarters_of_a_length_that_does_not_divide(ranges):
 
 def test_parts_shorter_than_their_number_are_not_shifted(ranges):
     # 15 s in quarters: d = 3.75 s, less than 4
-    assert [row[1] - START for row in ranges("quarters", START, START + 15, FOREVER)] == [
-        0, 3, 7, 11,
-    ]  # fmt: skip
+    rows = ranges("quarters", START, START + 15, FOREVER)
+    assert [row[1] - START for row in rows] == [0, 3, 7, 11]
     # 16 s: d = 4 s, not less than 4
-    assert [row[1] - START for row in ranges("quarters", START, START + 16, FOREVER)] == [
-        0, 5, 9, 13,
-    ]  # fmt: skip
+    rows = ranges("quarters", START, START + 16, FOREVER)
+    assert [row[1] - START for row in rows] == [0, 5, 9, 13]
 
 
 def test_accumulated_parts_all_begin_at_the_start(ranges):

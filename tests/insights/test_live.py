@@ -21,7 +21,8 @@ from tests.insights.test_site import busy_site, enable
 pytestmark = pytest.mark.service
 
 COMPARED = {
-    "int_indicator_values": "sample_id, range_index, indicator, value, purpose, model_id",
+    "int_indicator_values": "sample_id, range_index, indicator, value, purpose,"
+    " model_id",
     "int_target_values": "*",
     "fct_daily_usage": "student_id, app_id, usage_date, usage_minutes, session_count",
     "fct_scores": "student_id, measure, app_id, assessment_id, measured_on, score",
@@ -226,7 +227,8 @@ def test_a_live_site_gives_what_its_files_give(
     for name, columns in COMPARED.items():
         assert project.table(name, columns) == from_files[name], name
 
-    # the next night: a row more, an older one that was committed late, a grade corrected
+    # the next night: a row more, an older one that was committed late, a grade
+    # corrected
     newest = max(row["timecreated"] for row in site.log_rows)
     rows = len(site.log_rows)
     for number, at in ((rows + 1, newest + 60), (rows + 2, newest - 600)):

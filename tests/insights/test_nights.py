@@ -87,7 +87,7 @@ def test_nights(project, monkeypatch):
 
 
 def test_sites_that_lack_something(project):
-    """No grades, no end dates, a course without students, rows of nobody, a broken file."""
+    """No ends, a course without students, rows of nobody, broken files."""
     site = Site()
     for row in site.tables["course"]:
         if row["id"] != 10:
@@ -136,7 +136,8 @@ def test_sites_that_lack_something(project):
     build(project)
     assert (
         project.rows(
-            "select purpose, analysable_id from int_ranges where target = 'course_dropout'"
+            "select purpose, analysable_id from int_ranges where target ="
+            " 'course_dropout'"
         )
         == []
     )
@@ -154,7 +155,7 @@ def test_sites_that_lack_something(project):
 
 
 def test_pseudonyms(project, monkeypatch):
-    """With a key no raw id, name or address is in any table; the analysis is the same."""
+    """With a key no raw id is in any table or file; the analysis is the same."""
     import duckdb
 
     site = busy_site()

@@ -16,7 +16,7 @@ from trackline.settings import RefusedError, Settings
 
 
 class Mailbox(socketserver.ThreadingTCPServer):
-    """An SMTP server on loopback that keeps what it is sent (RFC 5321, no extensions)."""
+    """An SMTP server on loopback that keeps what it is sent (RFC 5321)."""
 
     allow_reuse_address = daemon_threads = True
 

@@ -1,4 +1,4 @@
-"""The same dataset through both processors, evaluation, and a processor that is not there."""
+"""The same dataset through both processors; evaluation; cleaning and forgetting."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PREDICTED = "sample_id, range_index, prediction, prediction_score"
 
 @pytest.fixture
 def server(tmp_path):
-    """This project's prediction server, on a port of its own."""
+    """Serve predictions on a port of its own."""
     root = tmp_path / "server"
     root.mkdir()
     app = build_server(ServerSettings(Users("default:secret"), str(root), Limits()))
@@ -99,7 +99,8 @@ def test_evaluation_writes_pages_and_the_best_interval(project):
     assert project.rows(
         "select count(*) from int_analyses where purpose = 'evaluate'"
     ) == [(0,)]
-    # 16 enrolments, told apart by when they left: the accumulated quarters see that best
+    # 16 enrolments, told apart by when they left: the accumulated quarters see that
+    # best
     for row in evaluated:
         assert row.status in (0, 4, 8, 12)
         folder = project.models.parent / row.dir

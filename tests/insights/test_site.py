@@ -1,4 +1,4 @@
-"""The hand-written site through a whole build: every value is worked out in a comment."""
+"""The hand-written site through a build: every value is worked out in a comment."""
 
 from __future__ import annotations
 
@@ -53,7 +53,8 @@ def busy_site() -> Site:
             "id": 1, "courseid": 20, "itemtype": "mod", "itemmodule": "assign",
             "iteminstance": 1, "gradetype": 1, "grademax": "50.00000", "grademin": 0,
         },
-        {"id": 2, "courseid": 20, "itemtype": "course", "gradetype": 1, "grademax": 100},
+        {"id": 2, "courseid": 20, "itemtype": "course", "gradetype": 1,
+            "grademax": 100},
     ]  # fmt: skip
     site.tables["grade_items"][1]["grademin"] = "0"
     site.tables["grade_grades"] += [
@@ -154,7 +155,8 @@ def built(project_root, tmp_path_factory):
 def indicators(project: Project, sample: str, index: int = 1) -> dict[str, float]:
     return pick(
         project.rows(
-            "select indicator, value from int_indicator_values where purpose = 'predict'"
+            "select indicator, value from int_indicator_values where purpose ="
+            " 'predict'"
             " and model_id = 'course_dropout' and sample_id = ? and range_index = ?",
             [sample, index],
         )
@@ -228,7 +230,8 @@ def test_indicators_of_others(built):
 
 
 def test_targets(built):
-    # the even students' last row is on day 96 of 100, the odd ones' on day 48, before the
+    # the even students' last row is on day 96 of 100, the odd ones' on day 48, before
+    # the
     # last quarter: 2 courses x 4 quarters x 4 students each
     assert built.rows(
         "select sample_id::int % 2 as odd, value, count(*) from int_target_values"
@@ -274,7 +277,8 @@ def test_recipients(built):
         # who manages the site without being enrolled; course 21 has no teacher
         ("no_access_since_course_start", 20, ["201", "202"], 7),
         ("no_recent_accesses", 20, ["201", "202"], 7),
-        # the manager holds the capability for the whole site; the administrator does not
+        # the manager holds the capability for the whole site; the administrator does
+        # not
         ("no_teaching", 22, ["203"], 1),
     ]
     # one's own
@@ -289,7 +293,8 @@ def test_recipients(built):
 def test_the_log_is_use_and_the_grades_are_scores(built):
     # course 20 between day 10 and 21: 101's rows by component
     assert built.rows(
-        "select app_id, sum(session_count) from fct_daily_usage where student_id = '101'"
+        "select app_id, sum(session_count) from fct_daily_usage where student_id ="
+        " '101'"
         " and usage_date >= '2025-02-11' group by all order by all"
     ) == [
         ("core", 4),

@@ -38,7 +38,8 @@ def notify(
     )
     if outcome.interrupted:
         typer.echo(
-            f"{outcome.interrupted} were being sent when an earlier run was killed: they"
+            f"{outcome.interrupted} were being sent when an earlier run was killed:"
+            f" they"
             " count as told"
         )
     raise typer.Exit(1 if outcome.failed or outcome.unreachable else 0)

@@ -1,10 +1,11 @@
-"""Learning analytics: what learns and predicts, after the SQL has said of whom and by what.
+"""Learning analytics: what learns and predicts, once SQL has said of whom and by what.
 
-dbt's Python models call the functions here; each reads the frames of the analysis (see
+dbt's Python models call the functions here; each reads the tables of the analysis (see
 dbt_project/models/insights) and the store below TRACKLINE_MODELS, and returns what the
-build shows. The modules: `store` (what is kept, as files), `lock`, `datasets` (values to
-the protocol's matrix), `reasons` (why, in words), `processors` (in process or a server),
-`training`, `predicting`, `evaluating`, `notify`.
+build shows. The modules: `store` (what is kept, as files), `lock`, `datasets` (values
+to the protocol's matrix), `reasons` (why, in words), `processors` (in process or a
+server), `training`, `predicting`, `evaluating` with `pages`, `cleaning`; `evaluate` and
+`notify` are the commands.
 """
 
 from trackline.insights.cleaning import clean_up

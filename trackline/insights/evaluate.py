@@ -51,7 +51,8 @@ class Evaluated:
         auc = "" if self.auc is None else f", AUC {self.auc:.3f}"
         page = f"\n  {self.dir}/index.html" if self.dir else ""
         return (
-            f"{self.district_id} {self.model_id} {self.analysis_interval}: {score}{auc},"
+            f"{self.district_id} {self.model_id} {self.analysis_interval}:"
+            f" {score}{auc},"
             f" status {self.status} {self.info}".rstrip()
             + page
         )
@@ -150,7 +151,7 @@ def _build(evaluated: str) -> None:
 
 
 def best(evaluated: Sequence[Evaluated]) -> dict[tuple[str, str], Evaluated]:
-    """Return the best interval of each site's model, of those good enough (status 0)."""
+    """Return the best interval of each site's model, of those with status 0."""
     found: dict[tuple[str, str], Evaluated] = {}
     for row in evaluated:
         key = (row.district_id, row.model_id)

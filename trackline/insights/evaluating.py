@@ -1,4 +1,4 @@
-"""Evaluation: how good a model would be over each analysis interval, with pages to read."""
+"""Evaluation: how good a model would be over each analysis interval."""
 
 from __future__ import annotations
 

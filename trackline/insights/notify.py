@@ -1,8 +1,8 @@
 """`trackline notify`: one message per user and context about what is new, once.
 
-What a user has been told is remembered per user and context, below TRACKLINE_MODELS, and
-before a message leaves: a run that is killed in between does not send it again. A message
-that the server refuses is forgotten again and due at the next run.
+What a user has been told is remembered per user and context, below TRACKLINE_MODELS,
+and before a message leaves: a run that is killed in between does not send it again. A
+message that the server refuses is forgotten again and due at the next run.
 """
 
 from __future__ import annotations
@@ -63,8 +63,10 @@ class Message:
 
 @dataclass
 class Outcome:
-    """What came of a run: messages sent, refused by the server, without an address, and
-    left by an earlier run that was killed while it sent them.
+    """What came of a run, in messages.
+
+    Sent, refused by the server, without an address, and left by an earlier run that was
+    killed while it sent them.
     """
 
     sent: int = 0
@@ -257,8 +259,9 @@ def _mail(url: str, sender: str, addresses: _Addresses, message: Message) -> Non
 
 
 class _Addresses:
-    """Users' addresses, read from the newest user files at the time of sending: no table
-    of the warehouse holds them.
+    """Users' addresses, read from the newest user files when a message is sent.
+
+    No table of the warehouse holds them.
     """
 
     def __init__(self, settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""Prediction: the latest range that is ready, of what has not been predicted there yet."""
+"""Prediction: the latest range that is ready, of samples not predicted there yet."""
 
 from __future__ import annotations
 

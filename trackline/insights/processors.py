@@ -1,7 +1,7 @@
 """Predictions processors: the learner in this process, or a prediction server.
 
-Both take the protocol's CSV and give its answers, so that a model may change from one to
-the other.
+Both take the protocol's CSV and give its answers, so that a model may change from one
+to the other.
 """
 
 from __future__ import annotations
@@ -193,7 +193,7 @@ class Unknown:
 def processor_for(
     name: str, district_id: str, configuration: Configuration
 ) -> Processor:
-    """Return a processor by its name, `sklearn` or `server`, with the site's settings."""
+    """Return a processor, `sklearn` or `server`, with the site's settings."""
 
     def setting(wanted: str) -> str:
         return configuration.setting(district_id, wanted)

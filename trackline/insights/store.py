@@ -1,7 +1,7 @@
 """What is kept of every model below TRACKLINE_MODELS: plain files, one per table.
 
-`insights/<district>/<model>/model.json` says which version of its definition a model has
-and whether it is trained; `<version>/samples.parquet` which samples it has used,
+`insights/<district>/<model>/model.json` says which version of its definition a model
+has and whether it is trained; `<version>/samples.parquet` which samples it has used,
 `predictions.parquet` what it predicted, `execution/` the classifier; `evaluations.json`
 and `evaluation/` what evaluations came to. A file is replaced whole. The tables of dbt
 are made from these files, so a full refresh loses nothing.
@@ -102,7 +102,7 @@ class Model:
         return hashlib.sha1(text.encode()).hexdigest()
 
     def files(self, version: int, part: str = "execution") -> ModelFolder:
-        """Return the folder of a version's classifier, or of an interval's evaluations."""
+        """Return the folder of a version's classifier or evaluations."""
         return ModelFolder(self.fs, f"{self.folder}/{version}/{part}")
 
     def read(self, name: str, schema: pa.Schema, version: int) -> pd.DataFrame:

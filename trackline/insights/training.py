@@ -1,4 +1,4 @@
-"""Training: a model learns from the finished courses that it has not learned from yet."""
+"""Training: a model learns from finished courses that it has not learned from yet."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
 A database attached as `moodle_<district_id>`, PostgreSQL or MySQL, is that district's
 site: its tables count as files that are new in every build. Of a log only what is newer
-than the newest row is asked for, with an hour's overlap for transactions that ended late;
-rows are told apart by their ids.
+than the newest row is asked for, with an hour's overlap for transactions that ended
+late; rows are told apart by their ids.
 """
 
 from __future__ import annotations
