@@ -325,7 +325,7 @@ from (
 
 
 def oulad() -> None:
-    """Learn from 2013J and 2014B, predict 2014J at the end of its first three quarters."""
+    """Learn from 2013J and 2014B; predict 2014J after each but its last range."""
     import numpy as np
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import brier_score_loss, f1_score, roc_auc_score

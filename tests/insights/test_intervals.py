@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 
 import duckdb
 import pytest
@@ -17,6 +18,7 @@ def ranges_sql(project_root, tmp_path_factory) -> str:
     """The macro's SQL over a relation named `given`."""
     from tests.conftest import Project
 
+    shutil.rmtree(project_root, ignore_errors=True)
     with pytest.MonkeyPatch.context() as monkeypatch:
         project = Project(project_root, monkeypatch)
         outcome = project.invoke(
