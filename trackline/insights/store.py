@@ -29,7 +29,7 @@ from trackline.config.configuration import for_site
 from trackline.insights.lock import lock
 from trackline.insights.processors import Processor, processor_for
 from trackline.predictions.storage import ModelFolder
-from trackline.settings import Settings
+from trackline.settings import ROOT, Settings
 
 __all__ = ["PREDICTIONS", "SAMPLES", "Model", "Store", "used_samples"]
 
@@ -198,7 +198,8 @@ class Store:
     def filesystem(self, district_id: str) -> tuple[fsspec.AbstractFileSystem, str]:
         """Return where the site's models lie: modeloutputdir, else TRACKLINE_MODELS."""
         wanted = self.configuration.setting(district_id, "modeloutputdir")
-        root = wanted or self._settings.models
+        root = wanted if "://" in wanted else str(ROOT / wanted)
+        root = root if wanted else self._settings.models
         options = {"use_listings_cache": False} if "://" in root else {}
         fs, path = fsspec.core.url_to_fs(root, **options)
         return fs, f"{path.rstrip('/')}/insights/{district_id}"
