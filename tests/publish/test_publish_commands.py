@@ -1,0 +1,142 @@
+"""`trackline publish` and `trackline status` as a person meets them."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+
+import pytest
+import typer
+from publish_warehouse import read_json
+from typer.testing import CliRunner
+
+from trackline import status as status_module
+from trackline.publish import warehouse as warehouse_module
+from trackline.publish.command import publish_command
+from trackline.status import status_command
+
+app = typer.Typer()
+app.command("publish")(publish_command)
+app.command("status")(status_command)
+
+
+@pytest.fixture
+def run(settings, monkeypatch):
+    monkeypatch.setenv("TRACKLINE_WAREHOUSE", str(settings.warehouse))
+    monkeypatch.setenv("TRACKLINE_SERVE", str(settings.serve))
+    monkeypatch.setenv("TRACKLINE_MODELS", settings.models)
+    monkeypatch.setenv("COLUMNS", "200")
+    return lambda *arguments: CliRunner().invoke(app, arguments)
+
+
+def test_publish_says_what_it_did(run, warehouse):
+    result = run("publish")
+    assert result.exit_code == 0
+    assert "aaa: published" in result.stdout
+    assert result.stderr.strip() == ""
+    assert "bbb: unchanged" in run("publish", "--district", "bbb").stdout
+
+
+def test_a_hold_is_a_finding_and_says_how_to_approve(run, warehouse):
+    run("publish")
+    warehouse.deliver("aaa", "bad.csv", read=10, rejected=9, minute=1)
+    result = run("publish")
+    assert result.exit_code == 1
+    assert "9 of 10 rows read since the last publication" in result.stderr
+    assert "trackline publish --approve aaa" in result.stderr
+    assert run("publish", "--approve", "aaa").exit_code == 0
+
+
+def test_refusals_are_one_sentence(run, settings):
+    for command in ("publish", "status"):
+        result = run(command)
+        assert result.exit_code == 2
+        assert "there is no warehouse" in result.stderr
+        assert len(result.stderr.strip().splitlines()) == 1
+        assert result.stdout == ""
+
+
+def test_approving_what_is_not_held_is_refused(run, warehouse):
+    result = run("publish", "--approve", "aaa")
+    assert result.exit_code == 2
+    assert "not held" in result.stderr
+
+
+def test_status_tells_each_district(run, settings, warehouse):
+    warehouse.use("aaa", date(2026, 3, 28), rows=3)
+    warehouse.use("aaa", date(2026, 4, 2), rows=3)  # after as_of: not late, not early
+    run("publish")
+    warehouse.deliver("aaa", "bad.csv", read=10, rejected=9, minute=1)
+    run("publish")
+    result = run("status", "--format", "json")
+    assert result.exit_code == 1
+    aaa, bbb = json.loads(result.stdout)["districts"]
+    assert (aaa["rows_read"], aaa["rows_rejected"]) == (10, 9)
+    assert aaa["last_delivery_at"] == "2026-03-31T02:01:00+00:00"
+    assert (aaa["newest_usage_on"], aaa["days_late"]) == ("2026-03-28", 3)
+    assert aaa["held_reasons"][0].startswith("9 of 10 rows")
+    current = read_json(settings.serve / "aaa" / "current.json")
+    assert aaa["current_version"] == current["version"]
+    assert bbb["held_reasons"] == []
+    assert bbb["days_late"] is None
+    table = run("status")
+    assert "3 days" in table.stdout
+    assert "(held)" in table.stdout
+    assert "9 of 10" in table.stdout
+
+
+def test_status_knows_disabled_and_gone_districts(run, warehouse):
+    run("publish")
+    warehouse.execute(
+        "update int_districts set is_enabled = false where district_id = 'aaa'"
+    )
+    warehouse.execute("delete from int_districts where district_id = 'bbb'")
+    result = run("status", "--format", "json")
+    assert result.exit_code == 0
+    told = {
+        d["district_id"]: d["configuration"]
+        for d in json.loads(result.stdout)["districts"]
+    }
+    assert told == {"aaa": "disabled", "bbb": "gone"}
+
+
+def test_status_names_the_newest_model(run, settings, warehouse, tmp_path):
+    models = tmp_path / "models" / "recommender"
+    (models / "aaa" / "m-2026").mkdir(parents=True)
+    (models / "aaa" / "m-2026" / "card.json").write_text("{}")
+    (models / "shared.json").write_text("{}")
+    told = json.loads(run("status", "--format", "json").stdout)["districts"]
+    assert [d["last_model"] for d in told] == ["m-2026", "shared.json"]
+
+
+def test_status_tells_a_damaged_publication(run, settings, warehouse):
+    run("publish")
+    (settings.serve / "aaa" / "current.json").write_text("{")
+    result = run("status")
+    assert result.exit_code == 1
+    assert "unreadable" in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_a_held_warehouse_is_refused_by_publish_and_told_by_status(
+    run, settings, warehouse, hold_warehouse, monkeypatch
+):
+    run("publish")
+    monkeypatch.setattr(warehouse_module.connect, "__defaults__", (0.5, lambda _: None))
+    monkeypatch.setattr(status_module, "PATIENCE_SECONDS", 0.1)
+    with hold_warehouse(settings.warehouse) as process_id:
+        refused = run("publish")
+        assert refused.exit_code == 2
+        assert f"PID {process_id}" in refused.stderr
+        assert len(refused.stderr.strip().splitlines()) == 1
+        told = run("status", "--format", "json")
+    assert told.exit_code == 0
+    told = json.loads(told.stdout)
+    assert "is held by" in told["warehouse"]
+    assert [d["current_version"] is not None for d in told["districts"]] == [True, True]
+    assert {d["configuration"] for d in told["districts"]} == {"unknown"}
+
+
+def test_publish_waits_for_a_short_build(run, settings, warehouse, hold_warehouse):
+    with hold_warehouse(settings.warehouse, seconds=1.0):
+        assert run("publish").exit_code == 0
