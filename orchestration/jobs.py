@@ -1,0 +1,173 @@
+"""The jobs an operator may start, and the nightly schedule."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date
+from os import environ
+from typing import Any
+
+from dagster import (
+    AssetsDefinition,
+    AssetSelection,
+    Config,
+    DefaultScheduleStatus,
+    Failure,
+    JobDefinition,
+    Nothing,
+    OpExecutionContext,
+    Out,
+    Output,
+    RetryRequested,
+    ScheduleDefinition,
+    define_asset_job,
+    job,
+    op,
+)
+from pydantic import Field
+
+from orchestration import processes
+from orchestration.dbt import Dbt, Translator
+from orchestration.environment import Environment
+from trackline.publish import publish
+from trackline.settings import RefusedError, Settings
+
+__all__ = ["asset_jobs", "backfill_job", "nightly_schedule"]
+
+DESCRIPTIONS = {
+    "daily": "The whole nightly cycle: the pull, the rankings, recommendations, "
+    "insights, publication.",
+    "daily_pull": "Reads what has newly been delivered and merges it.",
+    "most_used": "Ranks the software in use.",
+    "recommendations": "Learns from the current use and recommends.",
+    "insights": "Learning analytics: indicators, predictions, insights.",
+    "publish": "Writes each district's files. Configuration: districts, approve.",
+    "onboard_district": "One build, then publication of the named districts alone.",
+}
+
+
+def asset_jobs(
+    by_process: Mapping[str, AssetsDefinition],
+    publishing: Sequence[AssetsDefinition],
+    commands: Sequence[AssetsDefinition],
+) -> list[Any]:
+    """Return the jobs that materialize assets; Dagster orders their steps.
+
+    Parameters
+    ----------
+    by_process : mapping of str to AssetsDefinition
+        Each process that has models.
+    publishing : sequence of AssetsDefinition
+        The publishing step, if a district is configured.
+    commands : sequence of AssetsDefinition
+        What `trackline` commands make, outside of the nightly cycle.
+    """
+    everything = [*by_process.values(), *publishing]
+    selections = {
+        "daily": everything,
+        **{name: [assets] for name, assets in by_process.items()},
+        **(
+            {"publish": publishing, "onboard_district": everything}
+            if publishing
+            else {}
+        ),
+        **{assets.op.name: [assets] for assets in commands},
+    }
+    return [
+        define_asset_job(
+            name,
+            AssetSelection.assets(*chosen),
+            description=DESCRIPTIONS.get(name),
+        )
+        for name, chosen in selections.items()
+    ]
+
+
+class BackfillConfig(Config):
+    """What is built again."""
+
+    first_date: str = Field(
+        default="", description="As of which day to begin, YYYY-MM-DD; empty: today's."
+    )
+    last_date: str = Field(default="", description="The last day, included.")
+    districts: list[str] = Field(
+        default=[], description="Which are published after each day; empty: all."
+    )
+    full_refresh: bool = Field(
+        default=False, description="Read every landing file anew, on the first day."
+    )
+
+
+@contextmanager
+def as_of(day: date | None) -> Iterator[None]:
+    """Let a day stand for today in what is run inside."""
+    before = environ.get("TRACKLINE_AS_OF")
+    if day:
+        environ["TRACKLINE_AS_OF"] = day.isoformat()
+    try:
+        yield
+    finally:
+        if day and before is None:
+            del environ["TRACKLINE_AS_OF"]
+        elif day:
+            environ["TRACKLINE_AS_OF"] = str(before)
+
+
+def backfill_job(
+    manifest: Mapping[str, Any], translator: Translator, environment: Environment
+) -> JobDefinition:
+    """Return the job that builds and publishes a span of days, in order."""
+
+    @op(
+        name="build_and_publish",
+        out=Out(Nothing),
+        pool=processes.pool("backfill", environment.target),
+    )
+    def build_and_publish(
+        context: OpExecutionContext, config: BackfillConfig, dbt: Dbt
+    ) -> Iterator[Any]:
+        try:
+            days = list(processes.dates_between(config.first_date, config.last_date))
+            for number, day in enumerate(days):
+                context.log.info(f"{day or 'today'}: {number + 1} of {len(days)}")
+                anew = config.full_refresh and number == 0
+                with as_of(day):
+                    yield from dbt.cli(
+                        processes.build_arguments(anew),
+                        manifest=manifest,
+                        dagster_dbt_translator=translator,
+                        context=context,
+                    ).stream()
+                    publish(Settings.from_environment(), config.districts or None)
+        except Exception as error:
+            if processes.is_lock_held(str(error)):
+                raise RetryRequested(
+                    processes.MAX_RETRIES, processes.retry_seconds(context.retry_number)
+                ) from error
+            if isinstance(error, RefusedError):
+                raise Failure(str(error), allow_retries=False) from None
+            raise
+        yield Output(None)
+
+    @job(
+        name="backfill",
+        description="Builds and publishes as of each day from first_date to last_date; "
+        "without dates, once. full_refresh reads every landing file anew.",
+    )
+    def backfill() -> None:
+        build_and_publish()
+
+    return backfill
+
+
+def nightly_schedule(environment: Environment) -> ScheduleDefinition:
+    """Return the nightly schedule: off outside of production until it is turned on."""
+    return ScheduleDefinition(
+        name="nightly",
+        job_name="daily",
+        cron_schedule=processes.cron(environment.nightly_at),
+        execution_timezone=environment.time_zone,
+        default_status=DefaultScheduleStatus.RUNNING
+        if environment.is_production
+        else DefaultScheduleStatus.STOPPED,
+        description="The whole cycle, every night.",
+    )

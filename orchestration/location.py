@@ -1,0 +1,60 @@
+"""Everything put together: what definitions.py shows to Dagster."""
+
+from __future__ import annotations
+
+import json
+
+from dagster import Definitions, in_process_executor
+
+from orchestration import alerts, jobs, models, sensors
+from orchestration.dbt import Dbt, Translator, asset_key, load_project, process_assets
+from orchestration.environment import Environment
+from orchestration.landing import landing_sources
+from orchestration.processes import configured_districts
+from orchestration.publishing import publishing_assets
+from trackline.publish.candidate import TABLES
+from trackline.settings import Settings
+
+__all__ = ["build_definitions"]
+
+# the frame is no table of its own: one model makes the views of all districts
+PUBLISHED = (*TABLES, "district_frames")
+
+
+def build_definitions() -> Definitions:
+    """Return the code location as the environment and the dbt manifest have it."""
+    environment = Environment.read()
+    districts = configured_districts(Settings.from_environment().seeds)
+    project = load_project(environment)
+    manifest = json.loads(project.manifest_path.read_text())
+    translator = Translator(districts)
+    by_process = {
+        assets.op.name: assets
+        for assets in process_assets(project, manifest, translator, environment)
+    }
+    tables = [key for name in PUBLISHED if (key := asset_key(manifest, name))]
+    publishing = publishing_assets(districts, tables, environment)
+    commands = models.command_assets()
+    return Definitions(
+        assets=[
+            *landing_sources(districts),
+            *by_process.values(),
+            *publishing,
+            models.directory(),
+            *commands,
+        ],
+        jobs=[
+            *jobs.asset_jobs(by_process, publishing, commands),
+            jobs.backfill_job(manifest, translator, environment),
+        ],
+        schedules=[jobs.nightly_schedule(environment)],
+        sensors=[
+            sensors.landing_sensor(environment),
+            sensors.new_district_sensor(environment),
+            alerts.failure_sensor(environment),
+        ],
+        resources={"dbt": Dbt(project_dir=project)},
+        # the steps of a run follow each other anyway; a process for each would import
+        # dbt anew: 4 s a step
+        executor=in_process_executor,
+    )
