@@ -20,6 +20,7 @@ with
         where name = 'defaulttimesplittingsevaluation'
     )
 
+-- a row of `*` holds for every site, so the join is not on equal ids; seeds are short
 select intervals.district_id, intervals.analysis_interval,
 from intervals
 left join
@@ -29,5 +30,5 @@ left join
 left join
     settings
     on settings.district_id in (intervals.district_id, '*')
-    and settings.listed like '% ' || intervals.analysis_interval || ' %'
+    and position(' ' || intervals.analysis_interval || ' ' in settings.listed) > 0
 where models.analysis_interval is null and settings.listed is null

@@ -21,6 +21,7 @@ with
         group by district_id
     )
 
+-- a row of `*` holds for every site, so the join is not on equal ids; seeds are short
 select by_server.district_id,
 from by_server
 left join

@@ -24,6 +24,7 @@ with
         where name = 'enableanalytics' and value = '0'
     )
 
+-- a row of `*` holds for every site, so the join is not on equal ids; seeds are short
 select models.district_id, models.model_id, switched_off.district_id as off_for,
 from models
 inner join

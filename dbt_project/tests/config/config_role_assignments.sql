@@ -12,6 +12,7 @@ with
     ),
     capabilities as (select district_id, role from {{ ref("role_capabilities") }})
 
+-- a row of `*` holds for every site, so the join is not on equal ids; seeds are short
 select assignments.district_id, assignments.user_id, assignments.role,
 from assignments
 left join
