@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,14 @@ import duckdb
 from trackline.publish.warehouse import identifier, literal, require_district_id
 from trackline.settings import RefusedError
 
-__all__ = ["OPTIONAL", "SCHEMA_VERSION", "TABLES", "Candidate", "copy_district"]
+__all__ = [
+    "OPTIONAL",
+    "SCHEMA_VERSION",
+    "TABLES",
+    "Candidate",
+    "copy_district",
+    "copy_without_student",
+]
 
 SCHEMA_VERSION = 1
 """Grows when a published table loses or changes a column."""
@@ -95,6 +101,8 @@ def copy_district(
 ) -> Candidate:
     """Write the district's rows to a new DuckDB file.
 
+    When this raises, the file stays attached: close the connection.
+
     Parameters
     ----------
     con : duckdb.DuckDBPyConnection
@@ -104,7 +112,7 @@ def copy_district(
     relations : set of (schema, name)
         What the warehouse has.
     into : Path
-        The new file; left as it is, incomplete, when this raises.
+        The new file.
     published_files : Path or None
         dq_files.parquet of the current version.
 
@@ -119,28 +127,25 @@ def copy_district(
     if ("frames", view) not in relations:
         raise RefusedError(f"the warehouse has no frames.{view}: build the frames")
     con.execute(f"attach {literal(into)} as {ALIAS} (read_write)")
-    try:
-        tables = [name for name in TABLES if ("main", name) in relations]
-        for name in tables:
-            columns, order = TABLES[name]
-            con.execute(
-                f"create table {ALIAS}.{name} as select {columns} from main.{name} "
-                f"where district_id = $district_id order by {order}",
-                {"district_id": district_id},
-            )
+    con.execute("begin")
+    tables = [name for name in TABLES if ("main", name) in relations]
+    for name in tables:
+        columns, order = TABLES[name]
         con.execute(
-            f"create table {ALIAS}.{FRAME} as "
-            f"select * from frames.{identifier(view)} order by student_id"
+            f"create table {ALIAS}.{name} as select {columns} from main.{name} "
+            f"where district_id = $district_id order by {order}",
+            {"district_id": district_id},
         )
-        _require_own_students(con, view)
-        tables.append(FRAME)
-        row_counts, fingerprint = _fingerprint(con, tables)
-        read, rejected = _unseen_rows(con, published_files)
-        con.execute(f"checkpoint {ALIAS}")
-    except (duckdb.Error, RefusedError):
-        with suppress(duckdb.Error):
-            con.execute(f"detach {ALIAS}")
-        raise
+    con.execute(
+        f"create table {ALIAS}.{FRAME} as "
+        f"select * from frames.{identifier(view)} order by student_id"
+    )
+    con.execute("commit")
+    _require_own_students(con, view)
+    tables.append(FRAME)
+    row_counts, fingerprint = _fingerprint(con, tables)
+    read, rejected = _unseen_rows(con, published_files)
+    con.execute(f"checkpoint {ALIAS}")
     con.execute(f"detach {ALIAS}")
     return Candidate(row_counts, fingerprint, read, rejected)
 
@@ -204,3 +209,34 @@ def _unseen_rows(
         {"seen": str(published_files)} if published_files else {},
     ).fetchall()
     return int(read), int(rejected)
+
+
+def copy_without_student(
+    published: Path, student_id: str, into: Path
+) -> tuple[dict[str, int], str]:
+    """Write a published version's tables to a new file, without one student's rows.
+
+    Returns
+    -------
+    row_counts, fingerprint
+        As in Candidate.
+    """
+    with duckdb.connect() as con:
+        con.execute(f"attach {literal(published)} as published (read_only)")
+        con.execute(f"attach {literal(into)} as {ALIAS} (read_write)")
+        tables = dict(
+            con.execute(
+                "select table_name, bool_or(column_name = 'student_id') "
+                "from information_schema.columns where table_catalog = 'published' "
+                "group by table_name order by table_name"
+            ).fetchall()
+        )
+        for table, has_students in tables.items():
+            con.execute(
+                f"create table {ALIAS}.{table} as from published.{table} "
+                + ("where student_id <> $student" if has_students else ""),
+                {"student": student_id} if has_students else {},
+            )
+        row_counts, fingerprint = _fingerprint(con, list(tables))
+        con.execute(f"checkpoint {ALIAS}")
+    return row_counts, fingerprint

@@ -38,6 +38,7 @@ def export_tables(database: Path, folder: Path) -> None:
     """
     with duckdb.connect(str(database), read_only=True) as con:
         con.execute("set TimeZone = 'UTC'")
+        con.execute("set enable_progress_bar = false")
         for (table,) in con.execute("show tables").fetchall():
             con.execute(
                 f"copy {identifier(table)} to {literal(folder / f'{table}.parquet')} "

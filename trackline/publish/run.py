@@ -136,7 +136,7 @@ def _publish_all(
                 )
             except (duckdb.Error, OSError, RefusedError) as error:
                 outcome = Outcome(name, "failed", findings=(_plain(error),))
-                # a failed write leaves DuckDB's connection unfit for the next district
+                # the failed file is still attached, and DuckDB may have given it up
                 con.close()
                 con = connect(settings.warehouse)
             with suppress(OSError, RefusedError):
@@ -281,4 +281,4 @@ def _plain(error: Exception) -> str:
     if isinstance(error, OSError):
         where = f" ({error.filename})" if error.filename else ""
         return f"{error.strerror or error}{where}"
-    return str(error).splitlines()[0]
+    return str(error).splitlines()[0].rpartition("Original error: ")[2]

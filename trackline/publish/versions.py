@@ -230,6 +230,12 @@ class DistrictFolder:
         self._prune()
         return manifest
 
+    def drop_all_but(self, version: str) -> None:
+        """Take every other version away: they name someone who must be forgotten."""
+        for other in self._names():
+            if other != version:
+                self._remove(other)
+
     def announce(self, manifest: Manifest) -> None:
         """Name the current version to readers."""
         self._write_json("current.json", manifest)

@@ -116,6 +116,8 @@ def connect(
             pause *= 2
         else:
             con.execute("set TimeZone = 'UTC'")
+            # its bar would land in the output of commands
+            con.execute("set enable_progress_bar = false")
             return con
 
 
@@ -137,8 +139,8 @@ def relations(con: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:
 def read_districts(con: duckdb.DuckDBPyConnection) -> dict[str, District]:
     """Read every configured district, ordered by id."""
     rows = con.execute(
-        "select district_id, is_enabled, as_of, hold_rejected_rows, hold_usage_drop "
-        "from main.int_districts order by district_id"
+        "select district_id, is_enabled, as_of, coalesce(hold_rejected_rows, 5), "
+        "coalesce(hold_usage_drop, 50) from main.int_districts order by district_id"
     ).fetchall()
     return {
         row[0]: District(
