@@ -18,12 +18,18 @@
     {%- endif -%}
 {%- endmacro %}
 
-{% macro void_totals_of_a_new_table() -%}
+{% macro void_counts_of_a_new_table() -%}
     {%- if not is_incremental() -%}
-        delete from {{ ref("int_usage_changes") }};
+        {%- for changes, counts in {
+            "int_usage_changes": "int_usage_totals",
+            "int_window_changes": "int_recent_usage",
+            "int_week_changes": "int_app_weeks",
+        }.items() %}
+        delete from {{ ref(changes) }};
         drop table if exists {{ this.include(database=false).incorporate(
-            path={"identifier": "int_usage_totals"}
-        ) }}
+            path={"identifier": counts}
+        ) }};
+        {%- endfor %}
     {%- else -%}
         select 1
     {%- endif -%}
