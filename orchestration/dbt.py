@@ -1,8 +1,10 @@
 """The dbt project as assets: one step per process, every model with its checks."""
 
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from dagster import (
@@ -23,7 +25,7 @@ from dagster_dbt import (
 )
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 from dbt.version import __version__ as dbt_version
-from packaging.version import Version, parse
+from packaging.version import Version
 
 from orchestration import processes
 from orchestration.environment import Environment
@@ -51,7 +53,7 @@ class Dbt(DbtCliResource):
 
     @cached_property
     def _cli_version(self) -> Version:
-        return parse(dbt_version)
+        return Version(dbt_version)
 
 
 class Translator(DagsterDbtTranslator):
@@ -90,8 +92,17 @@ def load_project(environment: Environment) -> DbtProject:
         target=environment.target,
     )
     if not project.manifest_path.exists():
-        project.preparer.prepare(project)
+        parse = command_line(project).cli(["parse"], target_path=project.target_path)
+        parse.wait()
     return project
+
+
+def command_line(project: DbtProject) -> Dbt:
+    """Return the dbt that is installed beside this Python, whatever PATH says."""
+    beside = Path(sys.executable).parent / "dbt"
+    return Dbt(
+        project_dir=project, dbt_executable=str(beside) if beside.exists() else "dbt"
+    )
 
 
 def process_assets(
@@ -99,16 +110,16 @@ def process_assets(
     manifest: Mapping[str, Any],
     translator: Translator,
     environment: Environment,
-) -> list[AssetsDefinition]:
-    """Return a multi-asset for each process that has models in the manifest."""
+) -> dict[str, AssetsDefinition]:
+    """Return, by name, the multi-asset of each process that has models."""
     tags = {
         tag for node in manifest["nodes"].values() for tag in node.get("tags", ())
     } | {processes.PULL}
-    return [
-        _process(process, project, manifest, translator, environment)
+    return {
+        process.name: _process(process, project, manifest, translator, environment)
         for process in PROCESSES
         if process.name in tags
-    ]
+    }
 
 
 def _process(
@@ -119,7 +130,8 @@ def _process(
     environment: Environment,
 ) -> AssetsDefinition:
     @dbt_assets(
-        name=process.name,
+        # a step may not have the name of a job
+        name=f"dbt_{process.name}",
         manifest=manifest,
         project=project,
         select=process.select,

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import json
+import warnings
 
-from dagster import Definitions, in_process_executor
+from dagster import BetaWarning, Definitions, in_process_executor
 
 from orchestration import alerts, jobs, models, sensors
-from orchestration.dbt import Dbt, Translator, asset_key, load_project, process_assets
+from orchestration.dbt import (
+    Translator,
+    asset_key,
+    command_line,
+    load_project,
+    process_assets,
+)
 from orchestration.environment import Environment
 from orchestration.landing import landing_sources
 from orchestration.processes import configured_districts
 from orchestration.publishing import publishing_assets
 from trackline.publish.candidate import TABLES
 from trackline.settings import Settings
+
+# observable sources are what shows a folder that others write; they are called beta
+warnings.filterwarnings("ignore", category=BetaWarning)
 
 __all__ = ["build_definitions"]
 
@@ -28,10 +38,7 @@ def build_definitions() -> Definitions:
     project = load_project(environment)
     manifest = json.loads(project.manifest_path.read_text())
     translator = Translator(districts)
-    by_process = {
-        assets.op.name: assets
-        for assets in process_assets(project, manifest, translator, environment)
-    }
+    by_process = process_assets(project, manifest, translator, environment)
     tables = [key for name in PUBLISHED if (key := asset_key(manifest, name))]
     publishing = publishing_assets(districts, tables, environment)
     commands = models.command_assets()
@@ -53,7 +60,7 @@ def build_definitions() -> Definitions:
             sensors.new_district_sensor(environment),
             alerts.failure_sensor(environment),
         ],
-        resources={"dbt": Dbt(project_dir=project)},
+        resources={"dbt": command_line(project)},
         # the steps of a run follow each other anyway; a process for each would import
         # dbt anew: 4 s a step
         executor=in_process_executor,

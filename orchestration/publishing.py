@@ -35,7 +35,9 @@ from trackline.publish.versions import DistrictFolder
 from trackline.settings import RefusedError, Settings
 from trackline.status import DistrictStatus, read_status
 
-__all__ = ["PublishConfig", "published_key", "publishing_assets"]
+__all__ = ["PublishConfig", "published_key", "publishing_assets", "run_config"]
+
+STEP = "publish_districts"
 
 CHECKS = {
     "hold": "Publication goes on: few rejected rows, no sudden drop of usage.",
@@ -54,6 +56,11 @@ class PublishConfig(Config):
         default=[],
         description="Release what is held of these districts, and only them.",
     )
+
+
+def run_config(**config: list[str]) -> dict[str, object]:
+    """Return the run configuration that gives the step its PublishConfig."""
+    return {"ops": {STEP: {"config": config}}}
 
 
 def published_key(district_id: str) -> AssetKey:
@@ -79,7 +86,7 @@ def publishing_assets(
         return []
 
     @multi_asset(
-        name="publish",
+        name=STEP,
         specs=[
             AssetSpec(
                 published_key(d),

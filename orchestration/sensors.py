@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -20,7 +20,7 @@ from dagster import (
     sensor,
 )
 
-from orchestration import landing
+from orchestration import landing, publishing
 from orchestration.environment import Environment
 from orchestration.processes import configured_districts
 from trackline import config
@@ -176,11 +176,6 @@ def _is_served(folder: DistrictFolder) -> bool:
         return True  # damaged, which publish repairs
 
 
-def onboarding_config(districts: list[str]) -> Mapping[str, object]:
-    """Return the run configuration that publishes these districts alone."""
-    return {"ops": {"publish": {"config": {"districts": districts}}}}
-
-
 def new_district_sensor(environment: Environment) -> SensorDefinition:
     """Return the sensor that serves a district as soon as it is configured."""
 
@@ -209,7 +204,7 @@ def new_district_sensor(environment: Environment) -> SensorDefinition:
         digest = hashlib.sha256(told).hexdigest()[:16]
         return RunRequest(
             run_key=f"onboard-{'-'.join(districts)}-{digest}",
-            run_config=onboarding_config(districts),
+            run_config=publishing.run_config(districts=districts),
             tags={"districts": ", ".join(districts)[:200]},
         )
 
