@@ -130,7 +130,9 @@ def landing_sensor(environment: Environment) -> SensorDefinition:
         zones = {
             d.district_id: d.time_zone for d in config.load(settings.seeds).districts
         }
-        files = [f for f in discover(settings.landing, zones) if f.district_id in zones]
+        # a district that is not served yet is the other sensor's
+        ours = set(zones) - set(unserved(settings))
+        files = [f for f in discover(settings.landing, zones) if f.district_id in ours]
         now, before = fingerprints(files), json.loads(context.cursor or "{}")
         changed = {name for name, value in now.items() if before.get(name) != value}
         if not changed:
@@ -189,11 +191,14 @@ def new_district_sensor(environment: Environment) -> SensorDefinition:
     )
     def new_districts(context: SensorEvaluationContext) -> RunRequest | SkipReason:
         settings = Settings.from_environment()
-        if not settings.warehouse.is_file():
-            return SkipReason("nothing has been built yet: the first build serves all")
         districts = unserved(settings)
         if not districts:
             return SkipReason("every enabled district is served")
+        has_files = any(landing.files_of(settings, name) for name in districts)
+        if not settings.warehouse.is_file() and not has_files:
+            return SkipReason("nothing has been delivered and nothing built yet")
+        if is_reading(context):
+            return SkipReason("a run that reads the landing folder is under way")
         if problems := config.check(settings.seeds):
             return SkipReason(f"{len(problems)} problems in the seeds: {problems[0]}")
         # a wrong district is tried once for each state of its configuration

@@ -91,7 +91,9 @@ query Check($key: AssetKeyInput!, $name: String!) {
 INSTIGATORS = """
 query Instigators($repository: RepositorySelector!) {
   repositoryOrError(repositorySelector: $repository) { ... on Repository {
-    schedules { name scheduleState { id selectorId status ticks(limit: 20) { status } } }
+    schedules { name scheduleState { id selectorId status ticks(limit: 20) {
+      status timestamp runIds
+    } } }
     sensors { name sensorState { id selectorId status ticks(limit: 20) {
       status timestamp runIds skipReason error { message }
     } } }
@@ -203,14 +205,18 @@ class Services:
         self.processes = []
 
     def wait(
-        self, condition: Callable[[], Any], seconds: float, what: str, every: float = 0.5
+        self,
+        condition: Callable[[], Any],
+        seconds: float,
+        what: str,
+        every: float = 0.5,
     ) -> Any:
         """Wait until a condition holds; return what it returned."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if found := condition():
                 return found
-            time.sleep(every)
+            time.sleep(0.5)
         tail = self.log.read_text()[-4000:] if self.log.exists() else ""
         raise AssertionError(f"{what} did not come in {seconds} s\n{tail}")
 
@@ -286,6 +292,16 @@ class Services:
 
     def instigators(self) -> dict[str, Any]:
         return self.ask(INSTIGATORS, repository=LOCATION)["repositoryOrError"]
+
+    def start_schedule(self, name: str) -> None:
+        """Turn a schedule on, as its switch in the UI does."""
+        selector = {**LOCATION, "scheduleName": name}
+        found = self.ask(START_SCHEDULE, selector=selector)["startSchedule"]
+        assert found["__typename"] == "ScheduleStateResult", found
+
+    def schedule(self, name: str) -> dict[str, Any]:
+        found = {s["name"]: s for s in self.instigators()["schedules"]}
+        return found[name]["scheduleState"]
 
     def sensor(self, name: str) -> dict[str, Any]:
         found = {s["name"]: s["sensorState"] for s in self.instigators()["sensors"]}
