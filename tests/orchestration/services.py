@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,7 @@ class Services:
         self.seeds = folder / "seeds"
         self.serve = self.data / "serve"
         self.warehouse = self.data / "warehouse.duckdb"
+        self.tonight = datetime.max
         self.log = folder / "dagster.log"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -286,9 +288,11 @@ class Services:
         }
 
     def check(self, name: str, *path: str) -> dict[str, Any]:
-        """Return the newest execution of an asset check."""
+        """Return the newest evaluation of an asset check."""
         found = self.ask(CHECK, key={"path": list(path)}, name=name)
-        return found["assetCheckExecutions"][0]
+        # a run under way has planned its checks already
+        executions = found["assetCheckExecutions"]
+        return next(e["evaluation"] for e in executions if e["evaluation"])
 
     def instigators(self) -> dict[str, Any]:
         return self.ask(INSTIGATORS, repository=LOCATION)["repositoryOrError"]

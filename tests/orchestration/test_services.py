@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,14 @@ IMAGES = ROOT / "docs" / "images"
 SENSOR_SECONDS = 30
 DISTRICTS = ["harborside", "kailani", "lakeview"]
 TABLES = ("fct_daily_usage", "dim_students", "rpt_most_used_by_student")
+
+
+PUBLISH = """
+from trackline.publish import publish
+from trackline.settings import Settings
+
+publish(Settings.from_environment())
+"""
 
 
 class Inbox:
@@ -56,54 +65,58 @@ def inbox() -> Iterator[Inbox]:
 
 
 @pytest.fixture(scope="module")
-def tonight() -> datetime:
-    """When the schedule will be due: soon, but after it is turned on."""
-    return datetime.now(UTC) + timedelta(minutes=4)
-
-
-@pytest.fixture(scope="module")
 def services(
-    tmp_path_factory: pytest.TempPathFactory, inbox: Inbox, tonight: datetime
+    tmp_path_factory: pytest.TempPathFactory, inbox: Inbox
 ) -> Iterator[Services]:
     services = Services(
         tmp_path_factory.mktemp("dagster") / "clone",
         {
             "TRACKLINE_SENSOR_SECONDS": str(SENSOR_SECONDS),
             "TRACKLINE_ALERT_WEBHOOK": inbox.url,
-            "TRACKLINE_NIGHTLY_AT": f"{tonight:%H:%M}",
         },
     )
     services.prepare()
     services.command("trackline", "demo")
     # as `make demo` does before someone opens the UI
+    started = time.monotonic()
     services.command("dbt", "build", "--quiet", cwd=ROOT / "dbt_project")
-    services.command(
-        "python",
-        "-c",
-        "from trackline.publish import publish; from trackline.settings import Settings;"
-        "publish(Settings.from_environment())",
-    )
+    services.command("python", "-c", PUBLISH)
+    # the night comes soon, but after the UI is up, however slow this machine is today
+    margin = 40 + 4 * (time.monotonic() - started)
+    services.tonight = datetime.now(UTC) + timedelta(seconds=60 + margin)
+    services.environment["TRACKLINE_NIGHTLY_AT"] = f"{services.tonight:%H:%M}"
     with running(services):
         yield services
 
 
 @pytest.fixture(scope="module")
 def daily(services: Services) -> dict:
-    """Two nightly runs, started together: each waits for the other's steps."""
+    """Two nightly runs together, the schedule's and one by hand, both to their end."""
     before = contents(services)
-    first, second = services.launch("daily"), services.launch("daily")
-    runs = [services.succeed(first), services.succeed(second)]
-    return {"ids": (first, second), "runs": runs, "before": before}
+    off = services.schedule("nightly")["status"]
+    services.start_schedule("nightly")
+
+    def ticked() -> list:
+        ticks = services.schedule("nightly")["ticks"]
+        return [tick for tick in ticks if tick["status"] == "SUCCESS"]
+
+    left = (services.tonight - datetime.now(UTC)).total_seconds()
+    assert left > 0, "the machine is too slow for this test's clock"
+    [tick] = services.wait(ticked, left + 90, "the schedule's tick")
+    ids = [tick["runIds"][0], services.launch("daily")]
+    runs = [services.succeed(run_id, 400) for run_id in ids]
+    return {"ids": ids, "runs": runs, "before": before, "off": off, "tick": tick}
 
 
 def contents(services: Services) -> dict[str, list[tuple]]:
     return {t: services.rows(f"from {t} order by all") for t in TABLES}
 
 
-def test_the_schedule_is_off_until_it_is_turned_on(services: Services):
-    assert services.schedule("nightly")["status"] == "STOPPED"
-    services.start_schedule("nightly")
-    assert services.schedule("nightly")["status"] == "RUNNING"
+def test_the_schedule_ticks_once_it_is_turned_on(services: Services, daily: dict):
+    assert daily["off"] == "STOPPED"
+    due = services.tonight.replace(second=0, microsecond=0).timestamp()
+    assert daily["tick"]["timestamp"] == pytest.approx(due, abs=1)
+    assert daily["runs"][0]["jobName"] == "daily"
 
 
 def test_daily_runs_all_processes_in_order(daily: dict):
@@ -128,7 +141,7 @@ def test_two_runs_share_the_pool_of_one(daily: dict):
         for run in daily["runs"]
         for step in run["stepStats"]
     )
-    for (_, end), (start, _) in zip(spans, spans[1:], strict=False):
+    for (_, end), (start, _) in pairwise(spans):
         assert start >= end - 0.05
 
 
@@ -167,7 +180,7 @@ def test_each_district_is_published_and_checked(services: Services, daily: dict)
         assert published["version"] == current["version"]
         for name in ("hold", "freshness", "row_drop"):
             check = services.check(name, "published", district)
-            assert check["evaluation"]["success"], (district, name, check)
+            assert check["success"], (district, name, check)
 
 
 def test_a_delivery_is_held_and_the_others_go_on(services: Services, daily: dict):
@@ -187,7 +200,7 @@ def test_a_delivery_is_held_and_the_others_go_on(services: Services, daily: dict
     services.succeed(pull[0]["runId"])
     services.succeed(services.launch("most_used"))
     services.succeed(services.launch("publish"))
-    held = services.check("hold", "published", "lakeview")["evaluation"]
+    held = services.check("hold", "published", "lakeview")
     assert not held["success"]
     assert held["severity"] == "WARN"
     counts = next(e for e in held["metadataEntries"] if e["label"] == "tables")
@@ -198,7 +211,7 @@ def test_a_delivery_is_held_and_the_others_go_on(services: Services, daily: dict
     assert ledger["dq_files"][1] == ledger["dq_files"][0] + 1
     now = json.loads((services.serve / "lakeview" / "current.json").read_text())
     assert now == before
-    assert services.check("hold", "published", "kailani")["evaluation"]["success"]
+    assert services.check("hold", "published", "kailani")["success"]
     assert services.metadata("published", "kailani")["state"] == "published"
 
 
@@ -230,22 +243,8 @@ def test_the_browser_shows_it(services: Services, daily: dict, tmp_path: Path):
 def test_what_is_approved_is_published(services: Services):
     config = {"ops": {"publish_districts": {"config": {"approve": ["lakeview"]}}}}
     services.succeed(services.launch("publish", config))
-    assert services.check("hold", "published", "lakeview")["evaluation"]["success"]
+    assert services.check("hold", "published", "lakeview")["success"]
     assert not (services.serve / "lakeview" / "held.json").exists()
-
-
-def test_the_schedule_ticks(services: Services, tonight: datetime):
-    left = (tonight - datetime.now(UTC)).total_seconds()
-
-    def ticked() -> list:
-        ticks = services.schedule("nightly")["ticks"]
-        return [tick for tick in ticks if tick["status"] == "SUCCESS"]
-
-    [tick] = services.wait(ticked, max(left, 0) + 90, "the schedule's tick")
-    due = tonight.replace(second=0, microsecond=0).timestamp()
-    assert tick["timestamp"] == pytest.approx(due, abs=1)
-    services.succeed(tick["runIds"][0])
-    assert services.run(tick["runIds"][0])["jobName"] == "daily"
 
 
 def test_a_new_district_is_served_without_a_command(services: Services):
