@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from dagster import (
-    AssetCheckResult,
     AssetExecutionContext,
     AssetKey,
+    AssetMaterialization,
     AssetsDefinition,
     AssetSpec,
     Output,
@@ -28,10 +28,10 @@ from dbt.version import __version__ as dbt_version
 from packaging.version import Version
 
 from orchestration import processes
-from orchestration.environment import Environment
+from orchestration.environment import DEFAULT_TARGET, Environment
 from orchestration.facts import WarehouseFacts
 from orchestration.landing import landing_key
-from orchestration.processes import PROCESSES, Process
+from orchestration.processes import Process
 from trackline.settings import ROOT, Settings
 
 __all__ = ["OWNERS", "Dbt", "Translator", "load_project", "process_assets"]
@@ -84,12 +84,23 @@ class Translator(DagsterDbtTranslator):
         return spec
 
 
+def target_path(name: str) -> Path:
+    """Return where dbt keeps what it parsed and ran.
+
+    One folder per step, not one per run: dbt parses only what changed, and nothing
+    piles up.
+    """
+    target = os.environ.get("DBT_TARGET_PATH", "target")
+    return ROOT / "dbt_project" / target / "dagster" / name
+
+
 def load_project(environment: Environment) -> DbtProject:
     """Return the dbt project; its manifest is made where there is none yet."""
     project = DbtProject(
         project_dir=ROOT / "dbt_project",
         target_path=os.environ.get("DBT_TARGET_PATH", "target"),
-        target=environment.target,
+        # naming the default makes dbt parse anew what the Makefile's dbt parsed
+        target=None if environment.target == DEFAULT_TARGET else environment.target,
     )
     if not project.manifest_path.exists():
         parse = command_line(project).cli(["parse"], target_path=project.target_path)
@@ -112,13 +123,10 @@ def process_assets(
     environment: Environment,
 ) -> dict[str, AssetsDefinition]:
     """Return, by name, the multi-asset of each process that has models."""
-    tags = {
-        tag for node in manifest["nodes"].values() for tag in node.get("tags", ())
-    } | {processes.PULL}
+    tags = {tag for node in manifest["nodes"].values() for tag in node.get("tags", ())}
     return {
         process.name: _process(process, project, manifest, translator, environment)
-        for process in PROCESSES
-        if process.name in tags
+        for process in processes.processes(tags)
     }
 
 
@@ -143,9 +151,7 @@ def _process(
         invocation = dbt.cli(
             processes.build_arguments(),
             context=context,
-            # one folder per process, not one per run: dbt parses only what changed, and
-            # nothing piles up
-            target_path=project.manifest_path.parent / "dagster" / process.name,
+            target_path=target_path(process.name),
         )
         yield from described(invocation, manifest, context.retry_number)
 
@@ -167,14 +173,14 @@ def described(
     DagsterDbtCliRuntimeError
         If dbt failed otherwise, after everything that did succeed was passed on.
     """
-    built: list[Output] = []
+    built: list[Output | AssetMaterialization] = []
     failure = None
     try:
         for event in invocation.stream():
-            if isinstance(event, AssetCheckResult):
-                yield event
-            else:
+            if isinstance(event, Output | AssetMaterialization):
                 built.append(event)
+            else:
+                yield event
     except DagsterDbtCliRuntimeError as error:
         if processes.is_lock_held(str(error)):
             raise RetryRequested(

@@ -6,7 +6,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["Environment"]
+__all__ = ["DEFAULT_TARGET", "Environment"]
+
+DEFAULT_TARGET = "dev"
 
 
 @dataclass(frozen=True)
@@ -37,10 +39,10 @@ class Environment:
     is_production: bool = False
     nightly_at: str = "02:00"
     time_zone: str = "UTC"
-    sensor_seconds: int = 30
+    sensor_seconds: int = 60
     late_days: int = 4
     row_drop_percent: float = 20.0
-    target: str = "dev"
+    target: str = DEFAULT_TARGET
     alert_webhook: str = ""
     alert_command: str = ""
     ui_url: str = "http://127.0.0.1:3000"

@@ -17,7 +17,6 @@ from dagster import (
     OpExecutionContext,
     Out,
     Output,
-    RetryRequested,
     ScheduleDefinition,
     define_asset_job,
     job,
@@ -26,12 +25,14 @@ from dagster import (
 from pydantic import Field
 
 from orchestration import processes
-from orchestration.dbt import Dbt, Translator
+from orchestration.dbt import Dbt, Translator, described, target_path
 from orchestration.environment import Environment
-from trackline.publish import publish
-from trackline.settings import RefusedError, Settings
+from orchestration.publishing import publish_and_tell
+from trackline.settings import RefusedError
 
-__all__ = ["asset_jobs", "backfill_job", "nightly_schedule"]
+__all__ = ["asset_jobs", "build_jobs", "nightly_schedule", "onboarding_config"]
+
+BUILD = "build_and_publish"
 
 DESCRIPTIONS = {
     "daily": "The whole nightly cycle: the pull, the rankings, recommendations, "
@@ -41,7 +42,6 @@ DESCRIPTIONS = {
     "recommendations": "Learns from the current use and recommends.",
     "insights": "Learning analytics: indicators, predictions, insights.",
     "publish": "Writes each district's files. Configuration: districts, approve.",
-    "onboard_district": "One build, then publication of the named districts alone.",
 }
 
 
@@ -82,16 +82,16 @@ def asset_jobs(
     ]
 
 
-class BackfillConfig(Config):
-    """What is built again."""
+class BuildConfig(Config):
+    """What is built and published."""
 
+    districts: list[str] = Field(
+        default=[], description="Which are published after each build; empty: all."
+    )
     first_date: str = Field(
         default="", description="As of which day to begin, YYYY-MM-DD; empty: today's."
     )
     last_date: str = Field(default="", description="The last day, included.")
-    districts: list[str] = Field(
-        default=[], description="Which are published after each day; empty: all."
-    )
     full_refresh: bool = Field(
         default=False, description="Read every landing file anew, on the first day."
     )
@@ -112,51 +112,57 @@ def as_of(day: date | None) -> Iterator[None]:
             environ["TRACKLINE_AS_OF"] = str(before)
 
 
-def backfill_job(
+def build_jobs(
     manifest: Mapping[str, Any], translator: Translator, environment: Environment
-) -> JobDefinition:
-    """Return the job that builds and publishes a span of days, in order."""
+) -> list[JobDefinition]:
+    """Return the jobs that build everything at once and publish some districts."""
 
     @op(
-        name="build_and_publish",
+        name=BUILD,
         out=Out(Nothing),
-        pool=processes.pool("backfill", environment.target),
+        pool=processes.pool("build", environment.target),
     )
     def build_and_publish(
-        context: OpExecutionContext, config: BackfillConfig, dbt: Dbt
+        context: OpExecutionContext, config: BuildConfig, dbt: Dbt
     ) -> Iterator[Any]:
         try:
             days = list(processes.dates_between(config.first_date, config.last_date))
-            for number, day in enumerate(days):
-                context.log.info(f"{day or 'today'}: {number + 1} of {len(days)}")
-                anew = config.full_refresh and number == 0
-                with as_of(day):
-                    yield from dbt.cli(
-                        processes.build_arguments(anew),
-                        manifest=manifest,
-                        dagster_dbt_translator=translator,
-                        context=context,
-                    ).stream()
-                    publish(Settings.from_environment(), config.districts or None)
-        except Exception as error:
-            if processes.is_lock_held(str(error)):
-                raise RetryRequested(
-                    processes.MAX_RETRIES, processes.retry_seconds(context.retry_number)
-                ) from error
-            if isinstance(error, RefusedError):
-                raise Failure(str(error), allow_retries=False) from None
-            raise
+        except RefusedError as refused:
+            raise Failure(str(refused), allow_retries=False) from None
+        for number, day in enumerate(days):
+            context.log.info(f"{day or 'today'}: {number + 1} of {len(days)}")
+            anew = config.full_refresh and number == 0
+            with as_of(day):
+                invocation = dbt.cli(
+                    processes.build_arguments(anew),
+                    manifest=manifest,
+                    dagster_dbt_translator=translator,
+                    context=context,
+                    target_path=target_path("build"),
+                )
+                yield from described(invocation, manifest, context.retry_number)
+                yield from publish_and_tell(
+                    context, environment, config.districts or None
+                )
         yield Output(None)
 
     @job(
-        name="backfill",
         description="Builds and publishes as of each day from first_date to last_date; "
-        "without dates, once. full_refresh reads every landing file anew.",
+        "without dates, once. full_refresh reads every landing file anew."
     )
     def backfill() -> None:
         build_and_publish()
 
-    return backfill
+    @job(description="One build, then publication of the named districts alone.")
+    def onboard_district() -> None:
+        build_and_publish()
+
+    return [backfill, onboard_district]
+
+
+def onboarding_config(districts: list[str]) -> dict[str, Any]:
+    """Return the run configuration that publishes these districts alone."""
+    return {"ops": {BUILD: {"config": {"districts": districts}}}}
 
 
 def nightly_schedule(environment: Environment) -> ScheduleDefinition:

@@ -52,7 +52,7 @@ def build_definitions() -> Definitions:
         ],
         jobs=[
             *jobs.asset_jobs(by_process, publishing, commands),
-            jobs.backfill_job(manifest, translator, environment),
+            *jobs.build_jobs(manifest, translator, environment),
         ],
         schedules=[jobs.nightly_schedule(environment)],
         sensors=[

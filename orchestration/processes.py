@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, time, timedelta
 from pathlib import Path
@@ -12,7 +12,6 @@ from trackline.settings import RefusedError
 
 __all__ = [
     "MAX_RETRIES",
-    "PROCESSES",
     "Process",
     "build_arguments",
     "configured_districts",
@@ -20,6 +19,7 @@ __all__ = [
     "dates_between",
     "is_lock_held",
     "pool",
+    "processes",
     "retry_seconds",
 ]
 
@@ -40,11 +40,21 @@ class Process:
     exclude: str = ""
 
 
-PROCESSES = (
-    # what no other process claims belongs to the pull, so that no model is forgotten
-    Process(PULL, "fqn:*", " ".join(f"tag:{name}" for name in AFTER_THE_PULL)),
-    *(Process(name, f"tag:{name}") for name in AFTER_THE_PULL),
-)
+def processes(tags: Collection[str]) -> list[Process]:
+    """Return the processes that have models, in their order.
+
+    What no other process claims belongs to the pull, so that no model is forgotten.
+
+    Parameters
+    ----------
+    tags : collection of str
+        Every tag in the dbt project.
+    """
+    others = [name for name in AFTER_THE_PULL if name in tags]
+    return [
+        Process(PULL, "fqn:*", " ".join(f"tag:{name}" for name in others)),
+        *(Process(name, f"tag:{name}") for name in others),
+    ]
 
 
 def pool(name: str, target: str) -> str | None:

@@ -1,7 +1,7 @@
 """Publishing as assets: one per district, with the checks that an operator reads."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from dagster import (
@@ -19,6 +19,7 @@ from dagster import (
     Failure,
     MaterializeResult,
     MetadataValue,
+    OpExecutionContext,
     RetryRequested,
     TableColumn,
     TableRecord,
@@ -31,11 +32,11 @@ from orchestration import processes
 from orchestration.dbt import OWNERS
 from orchestration.environment import Environment
 from trackline.publish import Outcome, publish
-from trackline.publish.versions import DistrictFolder
+from trackline.publish.versions import DistrictFolder, district_folders
 from trackline.settings import RefusedError, Settings
 from trackline.status import DistrictStatus, read_status
 
-__all__ = ["PublishConfig", "published_key", "publishing_assets", "run_config"]
+__all__ = ["PublishConfig", "publish_and_tell", "published_key", "publishing_assets"]
 
 STEP = "publish_districts"
 
@@ -56,11 +57,6 @@ class PublishConfig(Config):
         default=[],
         description="Release what is held of these districts, and only them.",
     )
-
-
-def run_config(**config: list[str]) -> dict[str, object]:
-    """Return the run configuration that gives the step its PublishConfig."""
-    return {"ops": {STEP: {"config": config}}}
 
 
 def published_key(district_id: str) -> AssetKey:
@@ -109,37 +105,90 @@ def publishing_assets(
         pool=processes.pool("publish", environment.target),
     )
     def run(context: AssetExecutionContext, config: PublishConfig) -> Iterator[Any]:
-        settings = Settings.from_environment()
-        chosen = districts_to_publish(
-            config,
-            {key.path[-1] for key in context.selected_asset_keys},
-            set(districts),
+        selected = {key.path[-1] for key in context.selected_asset_keys}
+        yield from publish_and_tell(
+            context,
+            environment,
+            districts_to_publish(config, selected, set(districts)),
+            config.approve,
+            assets=context.selected_asset_keys,
+            checks=context.selected_asset_check_keys,
         )
-        before = row_counts(settings, districts)
-        started = time.monotonic()
-        try:
-            report = publish(settings, districts=chosen, approve=config.approve)
-        except RefusedError as refused:
-            if processes.is_lock_held(str(refused)):
-                raise RetryRequested(
-                    processes.MAX_RETRIES, processes.retry_seconds(context.retry_number)
-                ) from refused
-            raise Failure(str(refused), allow_retries=False) from None
-        seconds = time.monotonic() - started
-        known = {d.district_id: d for d in read_status(settings).districts}
-        for outcome in report.outcomes:
-            status = known[outcome.district_id]
-            yield from _tell(
-                context, settings, outcome, status, before, environment, seconds
-            )
-        failed = [o for o in report.outcomes if o.state == "failed"]
-        if failed:
-            raise Failure(
-                "; ".join(f"{o.district_id}: {', '.join(o.findings)}" for o in failed),
-                allow_retries=False,
-            )
 
     return [run]
+
+
+def publish_and_tell(
+    context: AssetExecutionContext | OpExecutionContext,
+    environment: Environment,
+    districts: list[str] | None,
+    approve: list[str] | None = None,
+    assets: Collection[AssetKey] = (),
+    checks: Collection[AssetCheckKey] = (),
+) -> Iterator[Any]:
+    """Publish, and yield what became of each district.
+
+    Parameters
+    ----------
+    context : execution context
+        Of the step; its log takes the assets that the step does not declare.
+    environment : Environment
+        Limits of the checks.
+    districts, approve : list of str, optional
+        As `trackline.publish.publish` has them.
+    assets, checks : collections of keys
+        What the step declares.
+
+    Raises
+    ------
+    RetryRequested
+        If another process holds the warehouse.
+    Failure
+        If it was refused, or a district failed; the others are told first.
+    """
+    settings = Settings.from_environment()
+    before = row_counts(settings)
+    started = time.monotonic()
+    try:
+        report = publish(settings, districts=districts, approve=approve)
+    except RefusedError as refused:
+        if processes.is_lock_held(str(refused)):
+            raise RetryRequested(
+                processes.MAX_RETRIES, processes.retry_seconds(context.retry_number)
+            ) from refused
+        raise Failure(str(refused), allow_retries=False) from None
+    seconds = round(time.monotonic() - started, 2)
+    after, known = row_counts(settings), read_status(settings).districts
+    by_id = {status.district_id: status for status in known}
+    for outcome in report.outcomes:
+        key = published_key(outcome.district_id)
+        status = by_id[outcome.district_id]
+        earlier = before.get(outcome.district_id, {})
+        now = after.get(outcome.district_id, {})
+        if outcome.state == "held":
+            folder = DistrictFolder(settings.serve, outcome.district_id)
+            now = (folder.held() or {})["row_counts"]
+        if outcome.state in ("published", "unchanged"):
+            told = _metadata(outcome, status, earlier, now)
+            told["seconds, all districts"] = seconds
+            if key in assets:
+                version = DataVersion(outcome.version or "")
+                yield MaterializeResult(key, metadata=told, data_version=version)
+            else:
+                context.log_event(AssetMaterialization(key, metadata=told))
+        for result in (
+            hold_result(key, outcome, earlier, now),
+            freshness_result(key, status, environment.late_days),
+            row_drop_result(key, earlier, now, environment.row_drop_percent),
+        ):
+            if AssetCheckKey(key, result.check_name) in checks:
+                yield result
+    failed = [outcome for outcome in report.outcomes if outcome.state == "failed"]
+    if failed:
+        raise Failure(
+            "; ".join(f"{o.district_id}: {', '.join(o.findings)}" for o in failed),
+            allow_retries=False,
+        )
 
 
 def districts_to_publish(
@@ -155,65 +204,38 @@ def districts_to_publish(
     return None if selected >= known else sorted(selected)
 
 
-def row_counts(settings: Settings, districts: list[str]) -> dict[str, dict[str, int]]:
+def row_counts(settings: Settings) -> dict[str, dict[str, int]]:
     """Return the rows of each district's current version by table."""
-    counts = {}
-    for district_id in districts:
+    counts: dict[str, dict[str, int]] = {}
+    if not settings.serve.is_dir():
+        return counts
+    for folder in district_folders(settings.serve):
         try:
-            current = DistrictFolder(settings.serve, district_id).current()
+            current = folder.current()
         except ValueError:
-            current = None  # damaged: publish repairs it and says so
-        counts[district_id] = dict(current["row_counts"]) if current else {}
+            continue  # damaged: publish repairs it and says so
+        if current:
+            counts[folder.path.name] = dict(current["row_counts"])
     return counts
 
 
-def _tell(
-    context: AssetExecutionContext,
-    settings: Settings,
+def _metadata(
     outcome: Outcome,
     status: DistrictStatus,
-    before: Mapping[str, Mapping[str, int]],
-    environment: Environment,
-    seconds: float,
-) -> Iterator[Any]:
-    """Yield a district's materialization, if readers get it, and its checks."""
-    district_id = outcome.district_id
-    key = published_key(district_id)
-    earlier = before.get(district_id, {})
-    folder = DistrictFolder(settings.serve, district_id)
-    held = folder.held() if outcome.state == "held" else None
-    after = held["row_counts"] if held else row_counts(settings, [district_id])
-    after = after if held else after[district_id]
-    if outcome.state in ("published", "unchanged"):
-        metadata = {
-            "state": outcome.state,
-            "version": outcome.version,
-            "as of": status.published_as_of,
-            "rows read": status.rows_read,
-            "rows rejected": status.rows_rejected,
-            "days late": status.days_late,
-            "model": status.last_model,
-            "tables": before_and_after(earlier, after),
-            "seconds, all districts": round(seconds, 2),
-            "path": MetadataValue.path(str(folder.path)),
-        }
-        metadata = {
-            name: value for name, value in metadata.items() if value is not None
-        }
-        if key in context.selected_asset_keys:
-            yield MaterializeResult(
-                key, metadata=metadata, data_version=DataVersion(outcome.version or "")
-            )
-        else:
-            context.log_event(AssetMaterialization(key, metadata=metadata))
-    results = (
-        hold_result(key, outcome, earlier, after),
-        freshness_result(key, status, environment.late_days),
-        row_drop_result(key, earlier, after, environment.row_drop_percent),
-    )
-    for result in results:
-        if AssetCheckKey(key, result.check_name) in context.selected_asset_check_keys:
-            yield result
+    before: Mapping[str, int],
+    after: Mapping[str, int],
+) -> dict[str, Any]:
+    told = {
+        "state": outcome.state,
+        "version": outcome.version,
+        "as of": status.published_as_of,
+        "rows read": status.rows_read,
+        "rows rejected": status.rows_rejected,
+        "days late": status.days_late,
+        "model": status.last_model,
+        "tables": before_and_after(before, after),
+    }
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def before_and_after(
@@ -241,9 +263,7 @@ def hold_result(
     district_id = outcome.district_id
     metadata: dict[str, Any] = {"state": outcome.state}
     if outcome.findings:
-        metadata["reasons"] = MetadataValue.md(
-            "\n".join(f"- {finding}" for finding in outcome.findings)
-        )
+        metadata["reasons"] = "; ".join(outcome.findings)
     if outcome.state == "held":
         metadata["readers still get"] = outcome.version or "nothing yet"
         metadata["tables"] = before_and_after(before, after)

@@ -20,8 +20,9 @@ from dagster import (
     sensor,
 )
 
-from orchestration import landing, publishing
+from orchestration import landing
 from orchestration.environment import Environment
+from orchestration.jobs import onboarding_config
 from orchestration.processes import configured_districts
 from trackline import config
 from trackline.landing import LandingFile, already_read, discover
@@ -209,7 +210,7 @@ def new_district_sensor(environment: Environment) -> SensorDefinition:
         digest = hashlib.sha256(told).hexdigest()[:16]
         return RunRequest(
             run_key=f"onboard-{'-'.join(districts)}-{digest}",
-            run_config=publishing.run_config(districts=districts),
+            run_config=onboarding_config(districts),
             tags={"districts": ", ".join(districts)[:200]},
         )
 

@@ -10,6 +10,7 @@ import pytest
 from orchestration import processes
 from orchestration.alerts import message
 from orchestration.environment import Environment
+from orchestration.jobs import onboarding_config
 from orchestration.models import newest_models, validation
 from orchestration.publishing import (
     PublishConfig,
@@ -18,7 +19,6 @@ from orchestration.publishing import (
     hold_result,
     published_key,
     row_drop_result,
-    run_config,
 )
 from orchestration.sensors import is_due_soon
 from trackline.publish import Outcome
@@ -28,9 +28,14 @@ from trackline.status import DistrictStatus
 
 def test_no_model_is_left_out():
     # a folder that nobody tagged would otherwise never be built at night
-    pull, *others = processes.PROCESSES
+    pull, *others = processes.processes({"insights", "most_used", "mine"})
     assert pull.select == "fqn:*"
     assert pull.exclude.split() == [process.select for process in others]
+    assert [process.name for process in others] == ["most_used", "insights"]
+
+
+def test_a_project_without_the_later_processes_has_a_pull():
+    assert processes.processes(()) == [processes.Process("daily_pull", "fqn:*")]
 
 
 def test_unit_tests_stay_with_the_developers():
@@ -171,8 +176,8 @@ def test_environment_has_defaults():
 
 
 def test_onboarding_names_its_districts():
-    assert run_config(districts=["a"]) == {
-        "ops": {"publish_districts": {"config": {"districts": ["a"]}}}
+    assert onboarding_config(["a"]) == {
+        "ops": {"build_and_publish": {"config": {"districts": ["a"]}}}
     }
 
 
