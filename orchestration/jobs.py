@@ -62,16 +62,11 @@ def asset_jobs(
         What `trackline` commands make, outside of the nightly cycle.
     """
     everything = [*by_process.values(), *publishing]
-    selections = {
-        "daily": everything,
-        **{name: [assets] for name, assets in by_process.items()},
-        **(
-            {"publish": publishing, "onboard_district": everything}
-            if publishing
-            else {}
-        ),
-        **{assets.op.name: [assets] for assets in commands},
-    }
+    selections: dict[str, Sequence[AssetsDefinition]] = {"daily": everything}
+    selections |= {name: [assets] for name, assets in by_process.items()}
+    if publishing:
+        selections["publish"] = publishing
+    selections |= {f"make_{assets.op.name}": [assets] for assets in commands}
     return [
         define_asset_job(
             name,
