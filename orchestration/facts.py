@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import duckdb
+import fsspec
 from dagster import MetadataValue, TableColumn, TableRecord, TableSchema
 from dagster import TableMetadataValue as Table
 
 from trackline.publish.warehouse import connect, identifier
 from trackline.settings import RefusedError, Settings
 
-__all__ = ["WarehouseFacts"]
+__all__ = ["WarehouseFacts", "newest_models"]
 
 PREVIEW_ROWS = 10
 
@@ -46,7 +48,7 @@ class WarehouseFacts:
         except RefusedError:
             return cls()
         try:
-            return cls(manifest["nodes"], _tables(con, manifest["nodes"]))
+            return cls(manifest["nodes"], _tables(con, manifest["nodes"], settings))
         finally:
             con.close()
 
@@ -57,7 +59,9 @@ class WarehouseFacts:
 
 
 def _tables(
-    con: duckdb.DuckDBPyConnection, nodes: Mapping[str, Mapping[str, Any]]
+    con: duckdb.DuckDBPyConnection,
+    nodes: Mapping[str, Mapping[str, Any]],
+    settings: Settings,
 ) -> dict[str, dict[str, Any]]:
     described = {node.get("alias"): node.get("columns", {}) for node in nodes.values()}
     columns: dict[str, list[tuple[str, str]]] = {}
@@ -73,7 +77,9 @@ def _tables(
         columns.setdefault(table, []).append((name, data_type))
         kinds[table] = kind
     return {
-        table: _facts(con, table, kinds[table], found, described.get(table, {}))
+        table: _facts(
+            con, table, kinds[table], found, described.get(table, {}), settings
+        )
         for table, found in columns.items()
         if table in described
     }
@@ -85,6 +91,7 @@ def _facts(
     kind: str,
     columns: list[tuple[str, str]],
     described: Mapping[str, Mapping[str, Any]],
+    settings: Settings,
 ) -> dict[str, Any]:
     names = {name for name, _ in columns}
     facts: dict[str, Any] = {
@@ -111,11 +118,7 @@ def _facts(
     if table == "dq_files":
         facts |= _rejects(con)
     if {"district_id", "model_id"} <= names:
-        models = con.execute(
-            "select district_id, string_agg(distinct model_id, ', ')"
-            f" from main.{identifier(table)} group by district_id order by district_id"
-        ).fetchall()
-        facts["model by district"] = _table(("district_id", "model_id"), models)
+        facts["models"] = _models(con, table, settings)
     if table.startswith("rpt_") and not names & {"student_id", "user_id", "sample_id"}:
         facts["preview"] = _preview(con, table)
     return facts
@@ -154,6 +157,19 @@ def _rejects(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     }
 
 
+def _models(con: duckdb.DuckDBPyConnection, table: str, settings: Settings) -> Table:
+    """Tell which models a table's rows are from, and how well they did."""
+    scores = {m["model_id"]: m["validation"] for m in newest_models(settings.models)}
+    rows = con.execute(
+        f"select distinct district_id, model_id from main.{identifier(table)}"
+        " where model_id is not null order by all"
+    ).fetchall()
+    return _table(
+        ("district_id", "model_id", "validation"),
+        [(*row, scores.get(row[1], "")) for row in rows],
+    )
+
+
 def _preview(con: duckdb.DuckDBPyConnection, table: str) -> MetadataValue:
     rows = con.execute(
         f"select * from main.{identifier(table)} order by all limit {PREVIEW_ROWS}"
@@ -176,3 +192,51 @@ def _table(names: tuple[str, ...] | list[str], rows: list[tuple]) -> Table:
         ],
         schema=TableSchema([TableColumn(name) for name in names]),
     )
+
+
+def newest_models(models: str) -> list[dict[str, Any]]:
+    """Return the recommender's newest model of each district, with its validation.
+
+    Parameters
+    ----------
+    models : str
+        TRACKLINE_MODELS; a path or an fsspec URL.
+
+    Returns
+    -------
+    list of dict
+        district_id, model_id and validation (one text, NDCG@10 by task), by district.
+        Empty where nothing was trained yet.
+    """
+    try:
+        files, root = fsspec.core.url_to_fs(f"{models}/recommender")
+        indexes = sorted(files.glob(f"{root}/*/versions.json"))
+    except (OSError, ValueError, ImportError):
+        return []
+    newest = []
+    for index in indexes:
+        folder = index.rsplit("/", 1)[0]
+        known = json.loads(files.cat_file(index))
+        if not known:
+            continue
+        described = json.loads(files.cat_file(f"{folder}/{known[-1]}/model.json"))
+        newest.append(
+            {
+                "district_id": folder.rsplit("/", 1)[-1],
+                "model_id": known[-1],
+                "validation": validation(described),
+            }
+        )
+    return newest
+
+
+def validation(described: Mapping[str, Any]) -> str:
+    """Return a model's NDCG@10 on held-out students, by task."""
+    scores = []
+    for task, scorer in sorted(described.get("scorers", {}).items()):
+        bands = scorer.get("ndcg_by_band", {}).values()
+        students = sum(band["students"] for band in bands)
+        if students:
+            mean = sum(band["students"] * band["ndcg_10"] for band in bands) / students
+            scores.append(f"{task} {mean:.4f}")
+    return ", ".join(scores)

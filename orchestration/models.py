@@ -3,9 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
 
-import fsspec
 from dagster import (
     AssetKey,
     AssetsDefinition,
@@ -21,9 +19,10 @@ from dagster import (
 
 from orchestration.commands import command_asset, is_installed
 from orchestration.dbt import OWNERS
+from orchestration.facts import newest_models
 from trackline.settings import Settings
 
-__all__ = ["command_assets", "directory", "newest_models"]
+__all__ = ["command_assets", "directory"]
 
 MODELS = AssetKey("models_directory")
 
@@ -79,51 +78,3 @@ def directory() -> SourceAsset:
         )
 
     return observe
-
-
-def newest_models(models: str) -> list[dict[str, Any]]:
-    """Return the recommender's newest model of each district, with its validation.
-
-    Parameters
-    ----------
-    models : str
-        TRACKLINE_MODELS; a path or an fsspec URL.
-
-    Returns
-    -------
-    list of dict
-        district_id, model_id and validation (one text, NDCG@10 by task), by district.
-        Empty where nothing was trained yet.
-    """
-    try:
-        files, root = fsspec.core.url_to_fs(f"{models}/recommender")
-        indexes = sorted(files.glob(f"{root}/*/versions.json"))
-    except (OSError, ValueError, ImportError):
-        return []
-    newest = []
-    for index in indexes:
-        folder = index.rsplit("/", 1)[0]
-        known = json.loads(files.cat_file(index))
-        if not known:
-            continue
-        described = json.loads(files.cat_file(f"{folder}/{known[-1]}/model.json"))
-        newest.append(
-            {
-                "district_id": folder.rsplit("/", 1)[-1],
-                "model_id": known[-1],
-                "validation": validation(described),
-            }
-        )
-    return newest
-
-
-def validation(described: Mapping[str, Any]) -> str:
-    """Return a model's NDCG@10 on held-out students, by task."""
-    scores = []
-    for task, scorer in sorted(described.get("scorers", {}).items()):
-        bands = scorer.get("ndcg_by_band", {}).values()
-        students = sum(band["students"] for band in bands)
-        if students:
-            mean = sum(band["students"] * band["ndcg_10"] for band in bands) / students
-            scores.append(f"{task} {mean:.4f}")
-    return ", ".join(scores)

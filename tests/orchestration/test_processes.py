@@ -10,8 +10,8 @@ import pytest
 from orchestration import processes
 from orchestration.alerts import message
 from orchestration.environment import Environment
+from orchestration.facts import WarehouseFacts, newest_models, validation
 from orchestration.jobs import onboarding_config
-from orchestration.models import newest_models, validation
 from orchestration.publishing import (
     PublishConfig,
     districts_to_publish,
@@ -195,3 +195,45 @@ def test_models_are_told_with_their_validation(tmp_path: Path):
     ]
     assert newest_models(str(tmp_path / "nowhere")) == []
     assert validation({}) == ""
+
+
+def test_facts_of_a_warehouse(tmp_path: Path, monkeypatch):
+    """Counts by district, models with their score, and no student in a preview."""
+    import duckdb
+
+    from trackline.settings import Settings
+
+    monkeypatch.setenv("TRACKLINE_WAREHOUSE", str(tmp_path / "w.duckdb"))
+    monkeypatch.setenv("TRACKLINE_MODELS", str(tmp_path))
+    with duckdb.connect(str(tmp_path / "w.duckdb")) as con:
+        con.execute(
+            "create table rpt_recommendations as select * from (values"
+            " ('a', 's1', 'm1'), ('a', 's2', 'm1'), ('b', 's3', 'm2'))"
+            " as rows(district_id, student_id, model_id)"
+        )
+        con.execute(
+            "create table rpt_app_value as select 'a' as district_id, 1 as seats"
+        )
+        con.execute("create table int_secret as select 's1' as student_id")
+    names = ("rpt_recommendations", "rpt_app_value", "int_secret")
+    manifest = {
+        "metadata": {"adapter_type": "duckdb"},
+        "nodes": {f"model.trackline.{name}": {"alias": name} for name in names},
+    }
+    facts = WarehouseFacts.read(Settings.from_environment(), manifest)
+    found = facts.of("model.trackline.rpt_recommendations")
+    assert found["dagster/row_count"] == 3
+    assert [r.data for r in found["rows by district"].records] == [
+        {"district_id": "a", "rows": 2},
+        {"district_id": "b", "rows": 1},
+    ]
+    assert [r.data["model_id"] for r in found["models"].records] == ["m1", "m2"]
+    assert "preview" not in found
+    assert "preview" in facts.of("model.trackline.rpt_app_value")
+    assert set(facts.of("model.trackline.int_secret")) == {
+        *("dagster/column_schema", "dagster/row_count")
+    }
+    # a staged model lives for one build only
+    assert facts.of("model.trackline.stg") == {}
+    spark = {**manifest, "metadata": {"adapter_type": "spark"}}
+    assert WarehouseFacts.read(Settings.from_environment(), spark).tables == {}
