@@ -20,7 +20,7 @@ pytestmark = [
     pytest.mark.timeout(1800),
 ]
 
-STUDENTS = 60_000
+STUDENTS = 40_000
 """Rows of a night: enough for a merge that lasts longer than a look at its log."""
 
 LOGS = """
@@ -202,7 +202,7 @@ def test_a_killed_run_is_retried_to_the_same_tables(
     assert not done & {step["stepKey"] for step in again["stepStats"]}
     found, right = tables(services.warehouse), expected(services)
     assert found.keys() == right.keys()
-    for name in right:
-        assert found[name] == right[name], name
+    # not in one assertion: pytest would spend minutes on the difference of two tables
+    assert [name for name in right if found[name] != right[name]] == []
     assert reader.errors == []
     assert reader.looks > 0

@@ -72,7 +72,8 @@ def test_runs_are_queued_and_kept_in_postgres(postgres: Postgres, tmp_path: Path
         tmp_path / "clone",
         {
             "DAGSTER_HOME": str(home),
-            "DAGSTER_PG_URL": postgres.url,
+            # dagster-postgres writes NOTIFY as psycopg2 alone takes it
+            "DAGSTER_PG_URL": postgres.url.replace("://", "+psycopg2://"),
             "TRACKLINE_ENVIRONMENT": "production",
             "TRACKLINE_SENSOR_SECONDS": "3600",
         },
