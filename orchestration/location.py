@@ -41,7 +41,7 @@ def build_definitions() -> Definitions:
     by_process = process_assets(project, manifest, translator, environment)
     tables = [key for name in PUBLISHED if (key := asset_key(manifest, name))]
     publishing = publishing_assets(districts, tables, environment)
-    commands = models.command_assets()
+    commands = models.command_assets(environment)
     return Definitions(
         assets=[
             *landing_sources(districts),

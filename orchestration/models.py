@@ -17,8 +17,10 @@ from dagster import (
     observable_source_asset,
 )
 
+from orchestration import processes
 from orchestration.commands import command_asset, is_installed
 from orchestration.dbt import OWNERS
+from orchestration.environment import Environment
 from orchestration.facts import newest_models
 from trackline.settings import Settings
 
@@ -26,21 +28,28 @@ __all__ = ["command_assets", "directory"]
 
 MODELS = AssetKey("models_directory")
 
-# asset: (words after `trackline`, what it is). An asset appears with its command.
+# asset: (words after `trackline`, what it is). It appears with its command, and has
+# a job of its own, make_<asset>.
 COMMANDS: Mapping[str, tuple[tuple[str, ...], str]] = {
-    "model_evaluations": (
-        ("evaluate",),
-        "Prediction models over every enabled analysis interval: result files in the "
-        "models directory, which the next build loads.",
+    "recommender_evaluation": (
+        ("evaluate", "--recommender"),
+        "How good the recommender is on each district's own data: a page of graphs in "
+        "the models directory.",
     ),
 }
 
 
-def command_assets() -> list[AssetsDefinition]:
+def command_assets(environment: Environment) -> list[AssetsDefinition]:
     """Return the assets whose commands this Trackline has."""
     return [
         command_asset(
-            name, arguments, "models", description, deps=[MODELS], owners=OWNERS
+            name,
+            arguments,
+            group_name="models",
+            description=description,
+            deps=[MODELS],
+            owners=OWNERS,
+            pool=processes.pool(arguments[0], environment.target),
         )
         for name, (arguments, description) in COMMANDS.items()
         if is_installed(arguments[0])

@@ -1,7 +1,6 @@
 {#- Tables that are counted from days of use and kept up by what a night changed. Each reads
     a queue of its own, which the merge fills in its transaction and the reader empties in
     its own: a change is counted once, whatever is killed. -#}
-
 {#- A pre-hook. Districts whose rows are void (is_void, SQL on counts and districts) are
     forgotten; a district without rows is counted from its days, so its queue holds nothing
     but the days after as_of, which wait there. -#}
@@ -10,23 +9,28 @@
     {%- set counts = this.include(database=false) -%}
     {%- set names = queue_columns(queue)["now"] -%}
     {% if is_incremental() -%}
-    delete from {{ counts }}
-    where district_id in (
-        select counts.district_id,
-        from {{ counts }} as counts
-        left join {{ ref("int_districts") }} as districts
-            on counts.district_id = districts.district_id
-        where {{ is_void }}
-    );
+        delete from {{ counts }}
+        where
+            district_id in (
+                select counts.district_id,
+                from {{ counts }} as counts
+                left join
+                    {{ ref("int_districts") }} as districts
+                    on counts.district_id = districts.district_id
+                where {{ is_void }}
+            )
+        ;
     {%- endif %}
     create or replace temp table uncounted_districts as
     select district_id, as_of,
     from {{ ref("int_districts") }}
     {%- if is_incremental() %}
     where district_id not in (select district_id from {{ counts }})
-    {%- endif %};
+    {%- endif %}
+    ;
     delete from {{ queue }}
-    where district_id in (select district_id from uncounted_districts);
+    where district_id in (select district_id from uncounted_districts)
+    ;
     insert into {{ queue }} by name
     select versions.{{ names | join(", versions.") }},
     from {{ ref("int_usage_versions") }} as versions
@@ -48,7 +52,36 @@
 {#- Days after as_of were counted (it was set back), or years by another beginning. -#}
 {% macro is_void_total() -%}
     counts.last_used_on > districts.as_of
-    or strftime(counts.school_year_starts_on, '%m-%d') <> districts.school_year_start
+    or month(counts.school_year_starts_on) <> districts.school_year_month
+    or day(counts.school_year_starts_on) <> districts.school_year_day
+{%- endmacro %}
+
+{#- A pre-hook of int_usage_totals: the totals whose first or last day of use is none any
+    more, so that their days are looked at again. A table, for its size is what keeps the
+    fact on the probing side of the join: 15 of 18 CPU seconds at 24M rows. -#}
+{% macro note_open_totals() -%}
+    {%- if is_incremental() -%}
+    create or replace temp table open_totals as
+    select distinct
+        totals.district_id,
+        totals.student_id,
+        totals.app_id,
+        totals.school_year_starts_on,
+    from {{ ref("int_usage_changes") }} as changes
+    inner join {{ ref("int_districts") }} as districts
+        on changes.district_id = districts.district_id
+        and changes.usage_date <= districts.as_of
+    inner join {{ this.include(database=false) }} as totals
+        on changes.district_id = totals.district_id
+        and changes.student_id = totals.student_id
+        and changes.app_id = totals.app_id
+        and changes.usage_date in (totals.first_used_on, totals.last_used_on)
+    where
+        changes.is_deleted
+        or (changes.usage_minutes = 0 and changes.session_count = 0)
+    {%- else -%}
+    select 1
+    {%- endif -%}
 {%- endmacro %}
 
 {#- The same for counts of the current school year alone. -#}
@@ -93,12 +126,11 @@
         or changes.usage_date
         >= cast({{ dbt.dateadd("day", -27, "students.last_used_on") }} as date)
     group by changes.district_id, changes.student_id;
-    delete from {{ this.include(database=false) }} as windows
-    using stale_windows as stale
-    where
-        windows.district_id = stale.district_id
-        and windows.student_id = stale.student_id
-    {%- else -%}
-    select 1
+        delete from {{ this.include(database=false) }} as windows
+        using stale_windows as stale
+        where
+            windows.district_id = stale.district_id
+            and windows.student_id = stale.student_id
+    {%- else -%} select 1
     {%- endif -%}
 {%- endmacro %}

@@ -33,10 +33,9 @@
     cast(round({{ numerator }} / {{ denominator }}, 6) as decimal(18, 6))
 {%- endmacro %}
 
-{#- the day on which the school year of a date began; starts_on is MM-DD -#}
-{% macro school_year_start(date, starts_on) -%}
-    {%- set month = "cast(substr(" ~ starts_on ~ ", 1, 2) as integer)" -%}
-    {%- set day = "cast(substr(" ~ starts_on ~ ", 4, 2) as integer)" -%}
+{#- the day on which the school year of a date began; school years begin on a day of a
+    month, two whole numbers -#}
+{% macro school_year_start(date, month, day) -%}
     make_date(
         cast(year({{ date }}) as integer) - case
             when month({{ date }}) * 100 + day({{ date }}) < {{ month }} * 100 + {{ day }}

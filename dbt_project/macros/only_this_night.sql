@@ -19,18 +19,20 @@
 {%- endmacro %}
 
 {% macro void_counts_of_a_new_table() -%}
-    {%- if not is_incremental() -%}
-        {%- for changes, counts in {
-            "int_usage_changes": "int_usage_totals",
-            "int_window_changes": "int_recent_usage",
-            "int_week_changes": "int_app_weeks",
-        }.items() %}
+    {%- set counts = {
+        "int_usage_changes": "int_usage_totals",
+        "int_window_changes": "int_recent_usage",
+        "int_week_changes": "int_app_weeks",
+    } -%}
+    {%- if execute and not is_incremental() -%}
+        {%- for changes, name in counts.items() %}
         delete from {{ ref(changes) }};
-        drop table if exists {{ this.include(database=false).incorporate(
-            path={"identifier": counts}
-        ) }};
+        {#- emptied, not dropped: dbt would still believe in a table of that name -#}
+        {%- set counted = load_relation(this.incorporate(path={"identifier": name})) -%}
+        {%- if counted %}
+        delete from {{ counted.include(database=false) }};
+        {%- endif -%}
         {%- endfor %}
-    {%- else -%}
-        select 1
     {%- endif -%}
+    select 1
 {%- endmacro %}

@@ -40,7 +40,11 @@
 {#- A full refresh reads every landing file again, so nothing counts as read. -#}
 {% macro forget_ledger_on_full_refresh() -%}
     {%- if execute and flags.FULL_REFRESH and flags.WHICH in ["build", "run"] -%}
-        {%- do run_query("drop table if exists " ~ ledger_relation()) -%}
+        {%- set ledger = load_relation(ledger_relation()) -%}
+        {%- if ledger -%}
+            {#- emptied, not dropped: dbt would still believe in the table -#}
+            {%- do run_query("delete from " ~ ledger) -%}
+        {%- endif -%}
     {%- endif -%}
 {%- endmacro %}
 

@@ -132,9 +132,9 @@ def plain_bands(folder: Path) -> dict[tuple[str, str], tuple]:
                     )
         for student, values in scores.items():
             mean = sum(values) / len(values)
-            score = (
-                Decimal(mean.numerator) / Decimal(mean.denominator)
-            ).quantize(Decimal("0.000001"), ROUND_HALF_UP)
+            score = (Decimal(mean.numerator) / Decimal(mean.denominator)).quantize(
+                Decimal("0.000001"), ROUND_HALF_UP
+            )
             band = (
                 "excellent" if mean >= 88
                 else "satisfactory" if mean >= 69
@@ -160,9 +160,7 @@ def test_learnplatform_products_make_a_wide_frame(project, fixtures):
         ).fetchall()
     )
     assert len(products) > 6000
-    project.configure(
-        [{"district_id": "lp", "as_of": "2020-12-31"}], apps={"lp": []}
-    )
+    project.configure([{"district_id": "lp", "as_of": "2020-12-31"}], apps={"lp": []})
     project.write_seed(
         "district_apps",
         [

@@ -13,10 +13,10 @@ Use (minutes/sessions on a day), and each student's sums of the school year so f
     005  alpha 15/1 on 1 August, the first day
     006  60/1 in each of the four
 
-Scores: 001 assessments of 90 on beta and gamma (one on delta is last year's) and 002 one
-of 90 on no application: type 1, excellent. 003 a forecast of 60: type 2, needs
-improvement. 004 an average of 40: type 3, unsatisfactory. 005 last year's average of 70:
-type 4, satisfactory. 006 has none.
+Scores: 001 assessments of 90 on beta and gamma (one on delta is last year's) and 002
+one of 90 on no application: type 1, excellent. 003 a forecast of 60: type 2, needs
+improvement. 004 an average of 40: type 3, unsatisfactory. 005 last year's average of
+70: type 4, satisfactory. 006 has none.
 """
 
 from __future__ import annotations

@@ -71,6 +71,11 @@ class LandingFile:
         return self.path.lower().endswith(".parquet")
 
     @property
+    def is_gzip(self) -> bool:
+        """Whether the name says gzip."""
+        return self.path.lower().endswith(".gz")
+
+    @property
     def latest_date(self) -> date:
         """The last date that a row may carry: a day after the file's own."""
         local = self.modified_at.replace(tzinfo=UTC).astimezone(
@@ -242,11 +247,12 @@ def open_csv(file: LandingFile) -> io.BufferedIOBase:
     ValueError
         If a gzip file says that it expands beyond measure.
     """
-    if not file.path.lower().endswith(".gz"):
+    if not file.is_gzip:
         return open(file.location, "rb")
     with open(file.location, "rb") as packed:
         packed.seek(max(0, file.size_bytes - 4))
         unpacked = int.from_bytes(packed.read(4), "little")
+    # of a file that was cut off these bytes say anything: reading it tells
     if unpacked > 64 << 20 and unpacked > EXPANSION * file.size_bytes:
         raise ValueError(
             f"the gzip file expands more than {EXPANSION} times: taken for a bomb"

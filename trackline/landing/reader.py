@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from trackline.landing import malformed
 from trackline.landing.files import LandingFile, first_line
+from trackline.landing.record_count import count_records
 from trackline.landing.tables import TABLES, Table
 from trackline.landing.typing_sql import typed_rows_sql
 
@@ -88,7 +89,8 @@ def read(
 def _by_layout(files: Sequence[LandingFile]) -> list[list[LandingFile]]:
     groups: dict[tuple, list[LandingFile]] = {}
     for file in files:
-        groups.setdefault((file.is_parquet, file.columns), []).append(file)
+        kind = (file.is_parquet, file.is_gzip, file.columns)
+        groups.setdefault(kind, []).append(file)
     return list(groups.values())
 
 
@@ -157,7 +159,8 @@ def _parquet_source(
     def scan(some: list[LandingFile]) -> None:
         # count(cell) would be answered from the footer
         con.execute(
-            f"select bit_xor(hash({cells})) from read_parquet(?, hive_partitioning = false)",
+            f"select bit_xor(hash({cells}))"
+            " from read_parquet(?, hive_partitioning = false)",
             [[file.location for file in some]],
         ).fetchall()
 
@@ -198,100 +201,114 @@ def _parquet_source(
 def _csv_source(
     con: duckdb.DuckDBPyConnection, files: list[LandingFile]
 ) -> tuple[Sources, list[LandingFile]]:
-    """Return the sources of a group of CSV files with one header.
+    """Return the source of a group of CSV files with one header.
 
     DuckDB's reader takes all at once. A file in which it finds a malformed row is
     read again by the patient reader, which knows the number of every row.
     """
-    columns = _known(files, [f"c{index}" for index in range(len(files[0].columns))])
-    sources: Sources = []
-    odd: list[LandingFile] = []
-    # DuckDB takes one column of empty lines for no lines at all
-    if len(files[0].columns) == 1:
-        odd = files
-    else:
+    cells = [f"c{index}" for index in range(len(files[0].columns))]
+    name = f"landing_csv_{next(_counter)}"
+    con.execute(
+        f"create temp table {name} (file_index bigint, row_number bigint,"
+        f" problem varchar, {', '.join(f'{cell} varchar' for cell in cells)})"
+    )
+    odd = _read_fast(con, name, files)
+    failed: dict[int, LandingFile] = {}
+    for index in odd:
+        con.execute(f"delete from {name} where file_index = $index", {"index": index})
         try:
-            tables = [_fast(con, files)]
-        except duckdb.Error:
-            tables = []
-            for file in files:
-                try:
-                    tables.append(_fast(con, [file]))
-                except duckdb.Error:
-                    odd.append(file)
-        for name, good, malformed_files in tables:
-            odd.extend(malformed_files)
-            if good:
-                sources.append((_joined(name, _file_rows(con, good)), columns))
-    failed = []
-    for file in odd:
-        try:
-            name = _patient(con, file)
+            _read_patiently(con, name, files[index], index)
         except (OSError, EOFError, ValueError, zlib.error, csv.Error) as error:
-            failed.append(replace(file, status="unreadable", problem=first_line(error)))
-        else:
-            sources.append((_joined(name, _file_rows(con, [file])), columns))
-    return sources, failed
+            failed[index] = replace(
+                files[index], status="unreadable", problem=first_line(error)
+            )
+    if failed:
+        con.execute(
+            f"delete from {name} where list_contains(?, file_index)", [[*failed]]
+        )
+    # a file's rows are numbered from wherever the reader stood when it came to them
+    source = f"""
+select {name}.*, row_number - first_row + 1 as record_number
+from {name}
+join (
+    select file_index, min(row_number) as first_row from {name} group by file_index
+) as firsts using (file_index)"""
+    return [(_joined(source, _file_rows(con, files)), _known(files, cells))], [
+        *failed.values()
+    ]
 
 
-def _fast(
-    con: duckdb.DuckDBPyConnection, files: list[LandingFile]
-) -> tuple[str, list[LandingFile], list[LandingFile]]:
-    """Read CSV files into a temporary table; return SQL, good files, malformed ones."""
-    number = next(_counter)
+def _read_fast(
+    con: duckdb.DuckDBPyConnection, name: str, files: list[LandingFile]
+) -> list[int]:
+    """Read CSV files with DuckDB's reader; return the places of those it cannot."""
+    # DuckDB takes the empty lines of a single column for no lines at all
+    if len(files[0].columns) == 1:
+        return list(range(len(files)))
+    try:
+        return _insert_csv(con, name, files, 0)
+    except duckdb.Error:
+        con.execute(f"delete from {name}")
+    odd = []
+    for index, file in enumerate(files):
+        try:
+            odd.extend(_insert_csv(con, name, [file], index))
+        except duckdb.Error:
+            odd.append(index)
+    return odd
+
+
+def _insert_csv(
+    con: duckdb.DuckDBPyConnection, name: str, files: list[LandingFile], first: int
+) -> list[int]:
+    """Insert the rows of CSV files; return the places of those to be read patiently."""
+    cells = ", ".join(f"c{index}" for index in range(len(files[0].columns)))
     layout = ", ".join(f"c{index}: 'VARCHAR'" for index in range(len(files[0].columns)))
     con.execute(
         f"""
-create temp table landing_csv_{number} as
-select *, file_index, row_number() over () as row_number,
+insert into {name}
+select file_index + {first}, row_number() over (), null, {cells},
 from read_csv(
     $paths, header = true, auto_detect = false, columns = {{{layout}}},
-    delim = ',', quote = '"', escape = '"', nullstr = '', compression = 'auto_detect',
-    store_rejects = true, rejects_table = 'landing_errors_{number}',
-    rejects_scan = 'landing_scans_{number}', hive_partitioning = false
+    delim = ',', quote = '"', escape = '"', nullstr = '', hive_partitioning = false,
+    compression = '{"gzip" if files[0].is_gzip else "none"}',
+    store_rejects = true, rejects_table = '{name}_errors', rejects_scan = '{name}_scans'
 )""",
         {"paths": [file.location for file in files]},
     )
-    errors = con.execute(
-        f"select distinct scans.file_path from landing_errors_{number} as errors"
-        f" join landing_scans_{number} as scans using (scan_id, file_id)"
-    ).fetchall()
-    con.execute(f"drop table landing_errors_{number}")
-    con.execute(f"drop table landing_scans_{number}")
-    broken = {row[0] for row in errors}
-    kept = [i for i, file in enumerate(files) if file.location not in broken]
-    cells = ", ".join(f"c{index}" for index in range(len(files[0].columns)))
-    # record numbers count within the file, file_index within the good files
-    sql = f"""(
-    select {cells}, null::varchar as problem,
-        list_position({kept}, csv.file_index) - 1 as file_index,
-        row_number - first_row + 1 as record_number
-    from landing_csv_{number} as csv
-    join (
-        select file_index, min(row_number) as first_row
-        from landing_csv_{number} group by file_index
-    ) as firsts on csv.file_index = firsts.file_index
-    where list_contains({kept}::bigint[], csv.file_index)
-)"""
-    return (
-        sql,
-        [files[i] for i in kept],
-        [file for file in files if file.location in broken],
+    malformed_files = {
+        row[0]
+        for row in con.execute(
+            f"select scans.file_path from {name}_errors as errors"
+            f" join {name}_scans as scans using (scan_id, file_id)"
+        ).fetchall()
+    }
+    con.execute(f"drop table {name}_errors")
+    con.execute(f"drop table {name}_scans")
+    counts = dict(
+        con.execute(
+            f"select file_index, count(*) from {name} group by file_index"
+        ).fetchall()
     )
+    return [
+        index
+        for index, file in enumerate(files, start=first)
+        if file.location in malformed_files
+        or counts.get(index, 0) != count_records(file)
+    ]
 
 
-def _patient(con: duckdb.DuckDBPyConnection, file: LandingFile) -> str:
-    number = next(_counter)
-    name = f"landing_odd_{number}"
-    layout = ", ".join(f"c{index} varchar" for index in range(len(file.columns)))
-    con.execute(
-        f"create temp table {name} (record_number bigint, problem varchar, {layout})"
-    )
+def _read_patiently(
+    con: duckdb.DuckDBPyConnection, name: str, file: LandingFile, index: int
+) -> None:
+    cells = ", ".join(f"c{number}" for number in range(len(file.columns)))
     for batch in malformed.read_batches(file):
         con.register(f"{name}_batch", pa.table(batch))
-        con.execute(f"insert into {name} select * from {name}_batch")
+        con.execute(
+            f"insert into {name} select {index}, record_number, problem, {cells}"
+            f" from {name}_batch"
+        )
         con.unregister(f"{name}_batch")
-    return f"(select *, 0 as file_index from {name})"
 
 
 def _unreadable_sql(

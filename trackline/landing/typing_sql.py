@@ -17,11 +17,13 @@ BLANKS = " \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f\x85\xa0\u1680" + (
     "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
 )
 NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
+WHOLE = r"[+-]?[0-9]+(\.0*)?"
 DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 TIME = DATE + (
     r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?)?"
     r" ?([zZ]|[+-][0-9]{2}(:?[0-9]{2})?)?"
 )
+PLAIN = r"[!-~]([ -~]*[!-~])?"
 CONTROL = r"[\x00-\x1f\x7f-\x{9f}]"
 VALUE_CHARACTERS = 256
 
@@ -41,7 +43,7 @@ def _quoted(text: str) -> str:
 def _cell(physical: str, raw: str) -> str:
     """Return SQL for the text of a cell: trimmed, null when empty."""
     if physical == "VARCHAR":
-        return f"nullif(trim({raw}, {_quoted(BLANKS)}), '')"
+        return _trimmed(raw)
     if physical in ("DOUBLE", "FLOAT"):
         # ids that passed through a float column come back as the integers they were
         return (
@@ -50,7 +52,15 @@ def _cell(physical: str, raw: str) -> str:
         )
     if physical in (*_TIMES, _ZONED):
         return f"strftime({_utc(physical, raw)}, '%Y-%m-%d %H:%M:%S.%f')"
-    return f"nullif(trim({raw}::varchar, {_quoted(BLANKS)}), '')"
+    return _trimmed(f"{raw}::varchar")
+
+
+def _trimmed(text: str) -> str:
+    # trim() with a set costs 0.9 us a cell, the test that it is not needed 0.07
+    return (
+        f"case when regexp_full_match({text}, '{PLAIN}') then {text}"
+        f" else nullif(trim({text}, {_quoted(BLANKS)}), '') end"
+    )
 
 
 def _utc(physical: str, raw: str) -> str:
@@ -71,10 +81,10 @@ def _value(column: Column, physical: str, raw: str, cell: str) -> str:
     if kind == "integer":
         if physical in _WHOLE:
             return f"try_cast({raw} as bigint)"
-        exact = f"try_cast({cell} as decimal(28, 9))"
+        # integers that passed through a float column come with a zero fraction
         return (
-            f"case when {_is_number(cell)} and {exact} = trunc({exact})"
-            f" then {exact}::bigint end"
+            f"case when regexp_full_match({cell}, '{WHOLE}')"
+            f" then try_cast({cell} as bigint) end"
         )
     if kind == "boolean":
         if physical == "BOOLEAN":

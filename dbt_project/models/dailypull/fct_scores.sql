@@ -3,13 +3,18 @@
 {{ config(materialized="view") }}
 with
     versions as (select * from {{ ref("int_score_versions") }}),
-    districts as (select district_id, school_year_start from {{ ref("int_districts") }}),
+    districts as (
+        select district_id, school_year_month, school_year_day
+        from {{ ref("int_districts") }}
+    ),
 
     dated as (
         select
             versions.*,
             {{ school_year_start(
-                "versions.measured_on", "coalesce(districts.school_year_start, '08-01')"
+                "versions.measured_on",
+                "coalesce(districts.school_year_month, 8)",
+                "coalesce(districts.school_year_day, 1)",
             ) }} as school_year_starts_on,
         from versions
         -- a district that left the configuration keeps its facts

@@ -10,6 +10,8 @@ with
             nces_lea_id,
             time_zone,
             school_year_start,
+            cast(substr(school_year_start, 1, 2) as integer) as school_year_month,
+            cast(substr(school_year_start, 4, 2) as integer) as school_year_day,
             -- run_started_at is one moment for the whole build: midnight cannot split it
             coalesce(
                 cast(nullif('{{ pinned | replace("'", "''") }}', '') as date),
@@ -41,26 +43,33 @@ with
         from districts
     ),
 
+    dated as (
+        select
+            *,
+            {{ school_year_start("as_of", "school_year_month", "school_year_day") }}
+                as natural_start,
+        from typed
+    ),
+
     graced as (
         select
             *,
             -- within the grace the last year still counts as current
-            case
-                when
-                    as_of
-                    < {{ dbt.dateadd(
-                        "day", "grace_days", school_year_start("as_of", "school_year_start")
-                    ) }}
-                then
-                    {{ school_year_start(
-                        "cast(" ~ dbt.dateadd(
-                            "day", -1, school_year_start("as_of", "school_year_start")
-                        ) ~ " as date)",
-                        "school_year_start",
-                    ) }}
-                else {{ school_year_start("as_of", "school_year_start") }}
-            end as school_year_starts_on,
-        from typed
+            as_of < {{ dbt.dateadd("day", "grace_days", "natural_start") }} as is_in_grace,
+            {{ school_year_start(
+                "cast(" ~ dbt.dateadd("day", -1, "natural_start") ~ " as date)",
+                "school_year_month",
+                "school_year_day",
+            ) }} as previous_start,
+        from dated
+    ),
+
+    settled as (
+        select
+            *,
+            case when is_in_grace then previous_start else natural_start end
+                as school_year_starts_on,
+        from graced
     )
 
 select
@@ -81,6 +90,9 @@ select
     percent_online,
     institution_type,
     institution_level,
+    school_year_month,
+    school_year_day,
+    is_in_grace,
     school_year_starts_on,
     {{ school_year("school_year_starts_on") }} as school_year,
-from graced
+from settled

@@ -3,12 +3,29 @@
 {{ config(materialized="view") }}
 with
     totals as (select * from {{ ref("int_usage_totals") }}),
+
     districts as (
-        select district_id, school_year_starts_on
+        select district_id, is_in_grace, school_year_starts_on
         from {{ ref("int_districts") }}
         where is_enabled
     )
 
+select
+    totals.district_id,
+    totals.student_id,
+    totals.app_id,
+    totals.usage_minutes,
+    totals.session_count,
+    totals.days_used,
+    totals.first_used_on,
+    totals.last_used_on,
+from totals
+inner join districts
+    on totals.district_id = districts.district_id
+    and totals.school_year_starts_on = districts.school_year_starts_on
+where not districts.is_in_grace
+-- apart, for only the districts in their grace have two years to add up
+union all
 select
     totals.district_id,
     totals.student_id,
@@ -22,4 +39,5 @@ from totals
 inner join districts
     on totals.district_id = districts.district_id
     and totals.school_year_starts_on >= districts.school_year_starts_on
+where districts.is_in_grace
 group by totals.district_id, totals.student_id, totals.app_id

@@ -7,14 +7,18 @@
         incremental_strategy="newest_version",
         unique_key=["district_id", "student_id", "app_id", "school_year_starts_on"],
         meta={"version": [], "keep": "day_count > 0"},
-        pre_hook="{{ prepare_counts('int_usage_changes', is_void_total()) }}",
+        pre_hook=[
+            "{{ prepare_counts('int_usage_changes', is_void_total()) }}",
+            "{{ note_open_totals() }}",
+        ],
         post_hook="{{ forget_counted_changes('int_usage_changes') }}",
     )
 }}
 -- depends_on: {{ ref("int_usage_changes") }}
 with
     districts as (
-        select district_id, as_of, school_year_start from {{ ref("int_districts") }}
+        select district_id, as_of, school_year_month, school_year_day
+        from {{ ref("int_districts") }}
     ),
 
     {% if is_incremental() -%}
@@ -39,7 +43,7 @@ with
             versions.district_id,
             versions.student_id,
             versions.app_id,
-            {{ school_year_start("versions.usage_date", "districts.school_year_start") }}
+            {{ school_year_start("versions.usage_date", "districts.school_year_month", "districts.school_year_day") }}
                 as school_year_starts_on,
             versions.usage_date,
             versions.usage_minutes,
@@ -61,7 +65,7 @@ with
             cast(sum(usage_minutes) as decimal(28, 6)) as usage_minutes,
             cast(sum(session_count) as bigint) as session_count,
             count(*) as day_count,
-            sum(case when is_used then 1 else 0 end) as days_used,
+            cast(sum(case when is_used then 1 else 0 end) as bigint) as days_used,
             min(case when is_used then usage_date end) as first_used_on,
             max(case when is_used then usage_date end) as last_used_on,
         from days
@@ -74,7 +78,7 @@ with
             changes.district_id,
             changes.student_id,
             changes.app_id,
-            {{ school_year_start("changes.usage_date", "districts.school_year_start") }}
+            {{ school_year_start("changes.usage_date", "districts.school_year_month", "districts.school_year_day") }}
                 as school_year_starts_on,
             changes.usage_date,
             case when changes.is_deleted then 0 else 1 end as days,
@@ -119,13 +123,42 @@ with
             ) as days_used,
             min(case when is_used then usage_date end) as first_used_on,
             max(case when is_used then usage_date end) as last_used_on,
-            min(case when was_used and not is_used then usage_date end) as first_left_on,
-            max(case when was_used and not is_used then usage_date end) as last_left_on,
         from uses
         group by district_id, student_id, app_id, school_year_starts_on
     ),
 
-    updated as (
+    open_ends as (
+        select
+            versions.district_id,
+            versions.student_id,
+            versions.app_id,
+            open_totals.school_year_starts_on,
+            min(versions.usage_date) as first_used_on,
+            max(versions.usage_date) as last_used_on,
+        from {{ ref("int_usage_versions") }} as versions
+        inner join open_totals
+            on versions.district_id = open_totals.district_id
+            and versions.student_id = open_totals.student_id
+            and versions.app_id = open_totals.app_id
+        inner join districts
+            on versions.district_id = districts.district_id
+            and versions.usage_date <= districts.as_of
+        where
+            not versions.is_deleted
+            and (versions.usage_minutes > 0 or versions.session_count > 0)
+            and {{ school_year_start(
+                "versions.usage_date",
+                "districts.school_year_month",
+                "districts.school_year_day",
+            ) }} = open_totals.school_year_starts_on
+        group by
+            versions.district_id,
+            versions.student_id,
+            versions.app_id,
+            open_totals.school_year_starts_on
+    ),
+
+    counted_from_changes as (
         select
             differences.district_id,
             differences.student_id,
@@ -138,72 +171,34 @@ with
             cast(
                 coalesce(totals.session_count, 0) + differences.session_count as bigint
             ) as session_count,
-            coalesce(totals.day_count, 0) + differences.day_count as day_count,
-            coalesce(totals.days_used, 0) + differences.days_used as days_used,
-            least(totals.first_used_on, differences.first_used_on) as first_used_on,
-            greatest(totals.last_used_on, differences.last_used_on) as last_used_on,
-            -- a first or last day that is no longer one: its days are looked at again
-            coalesce(differences.first_left_on <= totals.first_used_on, false)
-            or coalesce(differences.last_left_on >= totals.last_used_on, false) as is_open,
+            cast(coalesce(totals.day_count, 0) + differences.day_count as bigint)
+                as day_count,
+            cast(coalesce(totals.days_used, 0) + differences.days_used as bigint)
+                as days_used,
+            case
+                when open_totals.district_id is not null then open_ends.first_used_on
+                else least(totals.first_used_on, differences.first_used_on)
+            end as first_used_on,
+            case
+                when open_totals.district_id is not null then open_ends.last_used_on
+                else greatest(totals.last_used_on, differences.last_used_on)
+            end as last_used_on,
         from differences
         left join {{ this }} as totals
             on differences.district_id = totals.district_id
             and differences.student_id = totals.student_id
             and differences.app_id = totals.app_id
             and differences.school_year_starts_on = totals.school_year_starts_on
-    ),
-
-    open_ends as (
-        select
-            updated.district_id,
-            updated.student_id,
-            updated.app_id,
-            updated.school_year_starts_on,
-            min(versions.usage_date) as first_used_on,
-            max(versions.usage_date) as last_used_on,
-        from {{ ref("int_usage_versions") }} as versions
-        inner join updated
-            on versions.district_id = updated.district_id
-            and versions.student_id = updated.student_id
-            and versions.app_id = updated.app_id
-        inner join districts
-            on versions.district_id = districts.district_id
-            and versions.usage_date <= districts.as_of
-        where
-            updated.is_open
-            and not versions.is_deleted
-            and (versions.usage_minutes > 0 or versions.session_count > 0)
-            and {{ school_year_start("versions.usage_date", "districts.school_year_start") }}
-            = updated.school_year_starts_on
-        group by
-            updated.district_id,
-            updated.student_id,
-            updated.app_id,
-            updated.school_year_starts_on
-    ),
-
-    counted_from_changes as (
-        select
-            updated.district_id,
-            updated.student_id,
-            updated.app_id,
-            updated.school_year_starts_on,
-            updated.usage_minutes,
-            updated.session_count,
-            updated.day_count,
-            updated.days_used,
-            case
-                when updated.is_open then open_ends.first_used_on else updated.first_used_on
-            end as first_used_on,
-            case
-                when updated.is_open then open_ends.last_used_on else updated.last_used_on
-            end as last_used_on,
-        from updated
+        left join open_totals
+            on differences.district_id = open_totals.district_id
+            and differences.student_id = open_totals.student_id
+            and differences.app_id = open_totals.app_id
+            and differences.school_year_starts_on = open_totals.school_year_starts_on
         left join open_ends
-            on updated.district_id = open_ends.district_id
-            and updated.student_id = open_ends.student_id
-            and updated.app_id = open_ends.app_id
-            and updated.school_year_starts_on = open_ends.school_year_starts_on
+            on differences.district_id = open_ends.district_id
+            and differences.student_id = open_ends.student_id
+            and differences.app_id = open_ends.app_id
+            and differences.school_year_starts_on = open_ends.school_year_starts_on
     )
     {%- endif %}
 

@@ -1,4 +1,5 @@
--- one row per student and app used in the student's window: the 28 days that end with the
+-- one row per student and app used in the student's window: the 28 days that end with
+-- the
 -- last use, as far as they lie in the school year. A window changes only with its
 -- student's days, so a night counts those again that int_window_changes names
 {{
@@ -29,10 +30,10 @@ with
     ),
 
     {% if is_incremental() -%}
-    counted_districts as (
-        -- a set of tenants, not a repair of duplicates
-        select distinct district_id from {{ this }}
-    ),
+        counted_districts as (
+            -- a set of tenants, not a repair of duplicates
+            select distinct district_id from {{ this }}
+        ),
     {%- endif %}
 
     windows as (
@@ -48,22 +49,22 @@ with
         from ends
         inner join districts on ends.district_id = districts.district_id
         {% if is_incremental() -%}
-        left join counted_districts as counted on ends.district_id = counted.district_id
-        left join stale_windows as stale
-            on ends.district_id = stale.district_id
-            and ends.student_id = stale.student_id
+            left join
+                counted_districts as counted on ends.district_id = counted.district_id
+            left join
+                stale_windows as stale
+                on ends.district_id = stale.district_id
+                and ends.student_id = stale.student_id
         {%- endif %}
         where
             ends.window_ends_on is not null
             {% if is_incremental() -%}
-            and (counted.district_id is null or stale.student_id is not null)
+                and (counted.district_id is null or stale.student_id is not null)
             {%- endif %}
     ),
 
     -- an equality on the day lets the engine skip what lies before every window
-    days as (
-        {{ days_between("windows", "window_starts_on", "window_ends_on") }}
-    )
+    days as ({{ days_between("windows", "window_starts_on", "window_ends_on") }})
 
 select
     windows.district_id,
@@ -77,7 +78,8 @@ select
     max(versions.usage_date) as last_used_on,
 from versions
 inner join days on versions.usage_date = days.usage_date
-inner join windows
+inner join
+    windows
     on versions.district_id = windows.district_id
     and versions.student_id = windows.student_id
     and versions.usage_date >= windows.window_starts_on

@@ -1,5 +1,6 @@
 -- one row per district and selected application: what of it is used, and at what price.
--- An application that the district has not selected has no seats, cost or goal and stands
+-- An application that the district has not selected has no seats, cost or goal and
+-- stands
 -- in dq_unknown_apps
 with
     districts as (
@@ -13,9 +14,13 @@ with
     weeks as (select * from {{ ref("int_app_weeks") }}),
 
     active as (
-        select totals.district_id, totals.app_id, count(distinct totals.student_id) as students
+        select
+            totals.district_id,
+            totals.app_id,
+            count(distinct totals.student_id) as students
         from totals
-        inner join districts
+        inner join
+            districts
             on totals.district_id = districts.district_id
             and totals.last_used_on
             >= cast({{ dbt.dateadd("day", -27, "districts.as_of") }} as date)
@@ -30,7 +35,8 @@ with
             sum(weeks.active_students) as student_weeks,
             sum(weeks.met_students) as met_weeks,
         from weeks
-        inner join districts
+        inner join
+            districts
             on weeks.district_id = districts.district_id
             and cast({{ dbt.dateadd("day", 6, "weeks.week_starts_on") }} as date)
             <= districts.as_of
@@ -49,10 +55,12 @@ with
             goals.met_weeks,
         from apps
         inner join districts on apps.district_id = districts.district_id
-        left join active
-            on apps.district_id = active.district_id and apps.app_id = active.app_id
-        left join goals
-            on apps.district_id = goals.district_id and apps.app_id = goals.app_id
+        left join
+            active
+            on apps.district_id = active.district_id
+            and apps.app_id = active.app_id
+        left join
+            goals on apps.district_id = goals.district_id and apps.app_id = goals.app_id
     )
 
 select
@@ -65,8 +73,7 @@ select
     end as licence_use,
     case
         when active_students > 0
-        then
-            {{ divide("annual_cost", "cast(active_students as decimal(24, 6))") }}
+        then {{ divide("annual_cost", "cast(active_students as decimal(24, 6))") }}
     end as cost_per_active_student,
     case
         when student_weeks > 0 then {{ divide("met_weeks", "student_weeks", places=0) }}

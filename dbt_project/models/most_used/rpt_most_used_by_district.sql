@@ -28,7 +28,8 @@ with
             sum(usage.session_count) as session_count,
             count(*) as student_count,
         from students
-        inner join usage
+        inner join
+            usage
             on students.district_id = usage.district_id
             and students.student_id = usage.student_id
         group by students.district_id, students.type, students.performance, usage.app_id
@@ -36,22 +37,30 @@ with
 
     scopes as (
         {% for scope, columns in scopes.items() -%}
-        select
-            district_id,
-            '{{ scope }}' as scope,
-            {{ "type" if "type" in columns else "cast(null as integer) as type" }},
-            {{ "performance" if "performance" in columns
-                else "cast(null as varchar) as performance" }},
-            app_id,
-            cast(sum(usage_minutes) as decimal(28, 6)) as usage_minutes,
-            cast(sum(session_count) as bigint) as session_count,
-            cast(sum(student_count) as bigint) as student_count,
-        from groups
-        {% for column in columns -%}
-        {{ "where" if loop.first else "and" }} {{ column }} is not null
-        {% endfor -%}
-        group by district_id, {% for c in columns %}{{ c }}, {% endfor %}app_id
-        {{ "union all" if not loop.last }}
+            select
+                district_id,
+                '{{ scope }}' as scope,
+                {{ "type" if "type" in columns else "cast(null as integer) as type" }},
+                {{
+                    (
+                        "performance"
+                        if "performance" in columns
+                        else "cast(null as varchar) as performance"
+                    )
+                }},
+                app_id,
+                cast(sum(usage_minutes) as decimal(28, 6)) as usage_minutes,
+                cast(sum(session_count) as bigint) as session_count,
+                cast(sum(student_count) as bigint) as student_count,
+            from
+                groups
+                {% for column in columns -%}
+                    {{ "where" if loop.first else "and" }} {{ column }} is not null
+                {% endfor -%}
+            group by
+                district_id,
+                {% for c in columns %} {{ c }}, {% endfor %} app_id
+                {{ "union all" if not loop.last }}
         {% endfor %}
     ),
 
@@ -76,6 +85,7 @@ select
     ranked.session_count,
     ranked.student_count,
 from ranked
-inner join districts
+inner join
+    districts
     on ranked.district_id = districts.district_id
     and ranked.rank <= districts.top_n

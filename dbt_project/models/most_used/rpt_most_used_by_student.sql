@@ -1,6 +1,9 @@
 -- one row per student, basis and rank: the applications that a student uses most
 with
-    districts as (select district_id, top_n, as_of, school_year_starts_on from {{ ref("int_districts") }}),
+    districts as (
+        select district_id, top_n, as_of, school_year_starts_on
+        from {{ ref("int_districts") }}
+    ),
     students as (select district_id, student_id, type from {{ ref("dim_students") }}),
     usage as (select * from {{ ref("int_usage_current") }}),
     recent as (select * from {{ ref("int_recent_usage") }}),
@@ -13,7 +16,8 @@ with
     assessed_apps as (
         select scores.district_id, scores.student_id, scores.app_id
         from scores
-        inner join districts
+        inner join
+            districts
             on scores.district_id = districts.district_id
             and scores.measured_on >= districts.school_year_starts_on
             and scores.measured_on <= districts.as_of
@@ -31,7 +35,8 @@ with
             usage.days_used,
             usage.last_used_on,
         from students
-        inner join usage
+        inner join
+            usage
             on students.district_id = usage.district_id
             and students.student_id = usage.student_id
         where usage.days_used > 0
@@ -46,10 +51,12 @@ with
             coalesce(usage.days_used, 0) as days_used,
             usage.last_used_on,
         from students
-        inner join assessed_apps
+        inner join
+            assessed_apps
             on students.district_id = assessed_apps.district_id
             and students.student_id = assessed_apps.student_id
-        left join usage
+        left join
+            usage
             on assessed_apps.district_id = usage.district_id
             and assessed_apps.student_id = usage.student_id
             and assessed_apps.app_id = usage.app_id
@@ -65,7 +72,8 @@ with
             recent.days_used,
             recent.last_used_on,
         from students
-        inner join recent
+        inner join
+            recent
             on students.district_id = recent.district_id
             and students.student_id = recent.student_id
         where students.type = 2
@@ -93,6 +101,7 @@ select
     ranked.days_used,
     ranked.last_used_on,
 from ranked
-inner join districts
+inner join
+    districts
     on ranked.district_id = districts.district_id
     and ranked.rank <= districts.top_n

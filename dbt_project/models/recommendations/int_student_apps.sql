@@ -3,11 +3,15 @@
 {{ config(materialized="view") }}
 with
     districts as (
-        select district_id, used_minutes from {{ ref("int_districts") }} where is_enabled
+        select district_id, used_minutes
+        from {{ ref("int_districts") }}
+        where is_enabled
     ),
     totals as (select * from {{ ref("int_usage_totals") }} where days_used > 0),
     recent as (select * from {{ ref("int_recent_usage") }}),
-    apps as (select district_id, app_id, is_recommendable from {{ ref("int_district_apps") }}),
+    apps as (
+        select district_id, app_id, is_recommendable from {{ ref("int_district_apps") }}
+    ),
 
     ever as (
         select
@@ -35,7 +39,8 @@ select
     coalesce(apps.is_recommendable, false) as is_recommendable,
 from ever
 inner join districts on ever.district_id = districts.district_id
-left join recent
+left join
+    recent
     on ever.district_id = recent.district_id
     and ever.student_id = recent.student_id
     and ever.app_id = recent.app_id

@@ -1,0 +1,56 @@
+"""Small districts made from a seed: two tastes, so that co-use says something."""
+
+import duckdb
+import numpy as np
+import pandas as pd
+
+from trackline.recommender.sql import gram_sql
+
+
+def interactions(n=300, n_apps=12, seed=0, timed=True):
+    rng = np.random.default_rng(seed)
+    rows = []
+    for student in range(n):
+        taste = student % 2
+        chance = np.where(np.arange(n_apps) % 2 == taste, 0.6, 0.15)
+        # the last app stays unused
+        for app in np.flatnonzero(rng.random(n_apps - 1) < chance[:-1]):
+            rows.append(
+                (f"{student:05d}", f"app{app:02d}", app * 7 + rng.normal(0, 5), taste)
+            )
+    frame = pd.DataFrame(rows, columns=["student_id", "app_id", "day", "taste"])
+    frame["band"] = np.where(frame.taste == 0, "excellent", "satisfactory")
+    if timed:
+        frame["used_at"] = pd.Timestamp("2026-01-01") + pd.to_timedelta(frame.day, "D")
+    return frame.drop(columns=["day", "taste"])
+
+
+def co_use(histories):
+    con = duckdb.connect()
+    con.register("histories", histories)
+    return con.sql(gram_sql("histories")).df()
+
+
+def warehouse(sizes):
+    """Make the tables the dbt model hands over, {district: number of students}."""
+    histories, students, apps = [], [], []
+    for number, (district, n) in enumerate(sizes.items()):
+        one = interactions(n, seed=number).rename(columns={"used_at": "first_used_on"})
+        one["last_used_on"] = one.first_used_on + pd.Timedelta(days=3)
+        one["is_used"] = one.index % 4 == 0
+        one["district_id"] = district
+        histories.append(one)
+        ids = [f"{i:05d}" for i in range(n)]
+        bands = ["excellent" if i % 2 == 0 else "satisfactory" for i in range(n)]
+        students.append(
+            pd.DataFrame({"district_id": district, "student_id": ids, "band": bands})
+        )
+        names = [f"app{i:02d}" for i in range(12)]
+        apps.append(pd.DataFrame({"district_id": district, "app_id": names}))
+    history = pd.concat(histories, ignore_index=True)
+    return {
+        "apps": pd.concat(apps, ignore_index=True),
+        "students": pd.concat(students, ignore_index=True),
+        "histories": history,
+        "co_use": co_use(history),
+    }

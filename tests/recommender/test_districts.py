@@ -1,0 +1,205 @@
+"""From the warehouse's tables to rpt_recommendations, and the model store."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from recommender_data import co_use, warehouse
+
+from trackline.recommender import store
+from trackline.recommender.districts import (
+    COLUMNS,
+    Options,
+    pooled_gram,
+    recommend_districts,
+)
+
+
+@pytest.fixture(scope="module")
+def tables():
+    return warehouse({"north": 260, "south": 40, "tiny": 5})
+
+
+@pytest.fixture(scope="module")
+def result(tables):
+    return recommend_districts(**tables)
+
+
+def test_columns_ranks_and_rules(tables, result):
+    made = result.recommendations
+    assert made.columns.tolist() == COLUMNS
+    assert set(made.district_id) == {"north", "south", "tiny"}
+    ranks = made.groupby(["district_id", "student_id"])["rank"]
+    assert (ranks.min() == 1).all()
+    assert (ranks.max() == ranks.size()).all()
+    assert made["rank"].max() == 5
+    keys = ["district_id", "student_id", "app_id"]
+    joined = made.merge(tables["histories"], on=keys, how="left")
+    assert not joined.is_used.eq(True).any(), "an app in use is recommended"
+    assert (joined.is_new == joined.first_used_on.isna()).all()
+    assert "app11" not in set(made.app_id), "an app that nobody used is recommended"
+    assert (made.similar_students.dropna() >= 10).all()
+    few = made.similar_students.isna()
+    assert made.reason[few].str.contains("<10").all()
+    assert not made.reason[~few].str.contains("<10").any()
+
+
+def test_only_the_students_given_and_only_eligible_apps(tables):
+    some = tables | {
+        "students": tables["students"][tables["students"].student_id >= "00010"],
+        "apps": tables["apps"][tables["apps"].app_id != "app02"],
+    }
+    made = recommend_districts(**some).recommendations
+    assert made.student_id.min() >= "00010"
+    assert "app02" not in set(made.app_id)
+
+
+def test_a_student_without_history_gets_the_bands_favourites(tables):
+    # 00000 (excellent) and 00001 have no rows left
+    history = tables["histories"]
+    gone = (history.district_id == "north") & history.student_id.isin(
+        ["00000", "00001"]
+    )
+    made = recommend_districts(**(tables | {"histories": history[~gone]}))
+    own = made.recommendations.query("district_id == 'north' and rank == 1")
+    tops = own.set_index("student_id").app_id.str[3:].astype(int)
+    assert tops["00000"] % 2 == 0
+    assert tops["00001"] % 2 == 1
+    assert own.set_index("student_id").reason["00000"].startswith("Popular:")
+
+
+def test_two_runs_are_identical_whatever_the_order_of_rows(tables, result):
+    mixed = {n: t.sample(frac=1, random_state=1) for n, t in tables.items()}
+    again = recommend_districts(**mixed)
+    pd.testing.assert_frame_equal(again.recommendations, result.recommendations)
+    for one, other in zip(result.models, again.models, strict=True):
+        assert one.files() == other.files()
+
+
+def with_canary(tables):
+    """Give `north` one more student, who uses everything."""
+    canary = tables["histories"].query("district_id == 'north'").iloc[[0] * 11].copy()
+    canary["student_id"] = "canary"
+    canary["app_id"] = [f"app{i:02d}" for i in range(11)]
+    history = pd.concat([tables["histories"], canary], ignore_index=True)
+    return tables | {"histories": history, "co_use": co_use(history)}
+
+
+def test_a_canary_in_one_district_changes_no_other(tables):
+    off = Options(pooling=False)
+    plain = recommend_districts(**tables, options=off)
+    canary = recommend_districts(**with_canary(tables), options=off)
+    for district in ("south", "tiny"):
+        one, other = (
+            r.recommendations.set_index("district_id").loc[district]
+            for r in (plain, canary)
+        )
+        pd.testing.assert_frame_equal(one, other)
+    models = [{m.district_id: m.model_id for m in r.models} for r in (plain, canary)]
+    assert models[0]["south"] == models[1]["south"]
+    assert models[0]["north"] != models[1]["north"], "the canary must be felt at home"
+
+
+def test_pooled_counts_under_ten_students_are_left_out(tables):
+    apps = np.array([f"app{i:02d}" for i in range(12)], dtype=object)
+    others = tables["co_use"].query("district_id != 'south'")
+    pooled = pooled_gram(others, apps)
+    counts = pooled.pair * 265
+    assert counts[counts > 0].min() >= 9.5
+    # a district of one student pools nothing
+    lone = others[others.district_id == "tiny"]
+    assert pooled_gram(lone, apps) is None
+
+
+def test_small_districts_take_pooled_statistics_unless_switched_off(tables, result):
+    notes = result.status.set_index("district_id").note
+    assert "pooled" in notes["tiny"]
+    off = recommend_districts(**tables, options=Options(pooling=False))
+    assert not off.status.note.str.contains("pooled").any()
+
+
+@pytest.mark.parametrize("missing", ["histories", "students", "apps"])
+def test_a_district_without_rows_says_so(tables, missing):
+    kept = tables[missing][tables[missing].district_id != "north"]
+    given = tables | {missing: kept}
+    if missing == "histories":
+        given["co_use"] = given["co_use"][given["co_use"].district_id != "north"]
+    result = recommend_districts(**given)
+    assert "north" not in set(result.recommendations.district_id)
+    assert "south" in set(result.recommendations.district_id)
+    if missing != "apps":
+        note = result.status.set_index("district_id").note["north"]
+        assert "nothing is recommended" in note
+
+
+def test_familiar_apps_can_be_left_out(tables):
+    made = recommend_districts(**tables, options=Options(include_familiar=False))
+    assert made.recommendations.is_new.all()
+
+
+def test_store_round_trip_gives_identical_recommendations(tables, result, tmp_path):
+    north = result.models[0]
+    root = str(tmp_path / "models")
+    assert store.save(root, north) == north.model_id
+    loaded = store.load(root, "north")
+    frame = tables["histories"].query("district_id == 'north'")
+    frame = frame.rename(columns={"last_used_on": "used_at"})
+    for task in north.recommender.scorers_:
+        pd.testing.assert_frame_equal(
+            north.recommender.recommend(frame, task=task),
+            loaded.recommender.recommend(frame, task=task),
+        )
+    assert loaded.files() == north.files(), "a loaded model saves to the same bytes"
+
+
+def test_store_holds_no_pickle_and_no_student(result, tmp_path):
+    root = tmp_path / "models"
+    store.save(str(root), result.models[0])
+    files = [p for p in root.rglob("*") if p.is_file()]
+    assert {p.suffix for p in files} == {".json", ".npz", ".csv", ".md"}
+    for path in files:
+        content = path.read_bytes()
+        assert b"00007" not in content or path.suffix == ".npz", path
+    with np.load(next(root.rglob("weights.npz")), allow_pickle=False) as arrays:
+        assert all(arrays[name].dtype == float for name in arrays)
+
+
+def test_store_keeps_the_last_ten(result, tmp_path):
+    root = str(tmp_path / "models")
+    model = result.models[0]
+    for number in range(12):
+        model = store.StoredModel(
+            f"north-{number}", "north", model.recommender, model.effects, model.facts
+        )
+        store.save(root, model)
+    known = store.versions(root, "north")
+    assert known == [f"north-{i}" for i in range(2, 12)]
+    folders = {p.name for p in (tmp_path / "models/recommender/north").iterdir()}
+    assert folders == set(known) | {"versions.json"}
+    assert store.load(root, "north").model_id == "north-11"
+    with pytest.raises(FileNotFoundError, match="north-0"):
+        store.load(root, "north", "north-0")
+
+
+def test_a_version_that_was_not_finished_does_not_count(result, tmp_path, monkeypatch):
+    root = str(tmp_path / "models")
+    store.save(root, result.models[0])
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "card_text", lambda *a: 1 / 0)
+        other = store.StoredModel(
+            "north-x", "north", result.models[0].recommender,
+            result.models[0].effects, result.models[0].facts,
+        )  # fmt: skip
+        with pytest.raises(ZeroDivisionError):
+            store.save(root, other)
+    assert store.versions(root, "north") == [result.models[0].model_id]
+    assert store.load(root, "north").model_id == result.models[0].model_id
+
+
+def test_card_tells_what_it_must(result):
+    files = result.models[0].files()
+    card = files["card.md"].decode()
+    for part in ("students with use", "NDCG@10", "band", "Limits", "Outcome"):
+        assert part in card
+    assert json.loads(files["model.json"])["random_state"] == 0

@@ -1,0 +1,102 @@
+"""What may be claimed of use and scores: simulated districts with known truth."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from recommender_data import warehouse
+
+from benchmarks.simulations import run, simulate
+from trackline.recommender.districts import Options, recommend_districts
+from trackline.recommender.outcome import estimate_effects, fit_district, rerank, shrink
+
+
+def test_first_pick_is_worth_most_of_the_oracle():
+    assert run(20, effect_sd=0.1)["pick_over_oracle"] > 0.58
+    assert run(3, n_districts=10)["pick_over_oracle"] > 0.70
+
+
+def test_no_effect_no_badge():
+    assert run(20, effect_sd=0.0)["badges_per_20"] <= 0.1
+
+
+def test_few_badges_are_false_under_confounding():
+    result = run(30, confounding=0.7)
+    assert result["badges_per_20"] > 0.3
+    assert result["false_share"] <= 0.10
+
+
+def test_fewer_than_thirty_students_in_an_arm_give_no_estimate():
+    data, _ = simulate(0)
+    students, uses = data["d0"]
+    kept = uses[(uses.app_id != "app03") | (uses.student_id < "00020")]
+    assert "app03" not in fit_district(students, kept).apps
+    assert "app03" in fit_district(students, uses).apps
+    assert fit_district(students.head(40), uses) is None
+    level = students.assign(later_score=50.0)
+    assert fit_district(level, uses) is None, "all scores equal: nothing to explain"
+
+
+def test_without_a_placebo_there_is_no_badge():
+    data, _ = simulate(1, effect_sd=0.3)
+    students, uses = data["d0"]
+    with_placebo = estimate_effects({"d0": fit_district(students, uses)})
+    assert with_placebo.is_associated.any()
+    blind = students.drop(columns="earlier_score")
+    without = estimate_effects({"d0": fit_district(blind, uses)})
+    assert not without.is_associated.any()
+    assert len(without) == len(with_placebo)
+
+
+def test_shrinkage_pulls_to_the_mean_and_more_where_less_is_known():
+    effect = np.array([0.4, 0.4, 0.0, -0.1, 0.1, 0.0])
+    variance = np.array([0.001, 0.2, 0.01, 0.01, 0.01, 0.01])
+    weight, mean, _, _ = shrink(effect, variance, np.arange(6))
+    middle = weight @ mean
+    assert weight.sum() == pytest.approx(1)
+    assert 0.3 < middle[0] < 0.4
+    assert middle[1] < 0.2
+
+
+def test_rerank_by_hand():
+    scores = np.array([[3.0, 2.9, 1.0, -np.inf]])
+    low = np.array([[np.nan, 0.2, -0.5, np.nan]])
+    assert rerank(scores, low, 0.0).tolist() == [[0, 1, 2, 3]]
+    # spread 0.92: exp(-0.1/0.92) x 1.2 > 1; a negative bound demotes nothing
+    assert rerank(scores, low, 1.0).tolist() == [[1, 0, 2, 3]]
+    assert rerank(np.zeros((1, 3)), np.full((1, 3), np.nan), 1.0).tolist() == [
+        [0, 1, 2]
+    ]
+
+
+def test_effects_reach_the_table_the_reason_and_the_switch():
+    tables = warehouse({"north": 300})
+    rng = np.random.default_rng(0)
+    students = tables["students"]
+    ability = rng.normal(size=len(students))
+    uses = tables["histories"][["district_id", "student_id", "app_id"]].assign(
+        usage_minutes=30.0
+    )
+    has = students.student_id.isin(uses[uses.app_id == "app04"].student_id).to_numpy()
+    outcomes = students.assign(
+        earlier_score=70 + 10 * (ability + rng.normal(0, 0.3, len(has))),
+        prior_score=70 + 10 * (ability + rng.normal(0, 0.3, len(has))),
+        later_score=70 + 10 * (ability + 0.8 * has + rng.normal(0, 0.3, len(has))),
+    )
+    given = tables | {"outcomes": outcomes, "outcome_uses": uses}
+    made = recommend_districts(**given).recommendations
+    helps = made[made.app_id == "app04"]
+    assert len(helps)
+    assert helps.is_associated.all()
+    assert (helps.effect_low > 0.03).all()
+    assert helps.reason.str.contains("associated with improvement").all()
+    assert not made.reason.str.contains("causes|improves").any()
+    strong = recommend_districts(**given, options=Options(outcome_weight=50.0))
+    none = recommend_districts(**given, options=Options(outcome_weight=0.0))
+
+    def first(result):
+        table = result.recommendations
+        return (table[table["rank"] == 1].app_id == "app04").mean()
+
+    assert first(strong) > first(none)
+    plain = recommend_districts(**tables).recommendations
+    pd.testing.assert_series_equal(none.recommendations.app_id, plain.app_id)

@@ -1,0 +1,199 @@
+"""The estimator: conventions of scikit-learn, determinism, what may be recommended."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from recommender_data import interactions
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+from trackline.recommender import Recommender
+from trackline.recommender.frames import FOLDS, encode, student_hashes
+from trackline.recommender.metrics import gini, ndcg, recall, top_k
+from trackline.recommender.stream import fit_batches, recommend_batches
+
+
+@pytest.fixture(scope="module")
+def fitted(rows):
+    return Recommender(random_state=0).fit(rows)
+
+
+def test_conventions_of_scikit_learn(rows, fitted):
+    assert fitted.get_params() == {"random_state": 0}
+    assert clone(fitted).set_params(random_state=3).random_state == 3
+    assert not hasattr(clone(fitted), "apps_")
+    with pytest.raises(NotFittedError):
+        Recommender().recommend(rows)
+    assert isinstance(fitted.fit(rows), Recommender)
+    assert "Recommender" in repr(fitted)
+
+
+def test_missing_columns_and_empty_data_are_refused():
+    with pytest.raises(ValueError, match="app_id"):
+        Recommender().fit(pd.DataFrame({"student_id": ["a"]}))
+    with pytest.raises(ValueError, match="nothing to learn"):
+        Recommender().fit(pd.DataFrame({"student_id": [], "app_id": []}))
+
+
+def test_two_fits_give_the_same_bytes_and_row_order_does_not_matter(rows, fitted):
+    again = Recommender(random_state=0).fit(rows.sample(frac=1, random_state=4))
+    for name, scorer in fitted.scorers_.items():
+        assert again.scorers_[name].table == scorer.table
+        for one, other in zip(scorer.layers, again.scorers_[name].layers, strict=True):
+            assert one.weights.tobytes() == other.weights.tobytes()
+    pd.testing.assert_frame_equal(fitted.recommend(rows), again.recommend(rows))
+
+
+def test_result_has_the_columns_ranks_and_nothing_used(rows, fitted):
+    made = fitted.recommend(rows, k=3)
+    assert made.columns.tolist() == ["student_id", "rank", "app_id", "score"]
+    assert made["rank"].between(1, 3).all()
+    assert not made.duplicated(["student_id", "app_id"]).any()
+    assert (made.groupby("student_id")["score"].diff().dropna() <= 0).all()
+    used = set(zip(rows.student_id, rows.app_id, strict=True))
+    assert not used & set(zip(made.student_id, made.app_id, strict=True))
+    with_used = fitted.recommend(rows, k=3, exclude_used=False)
+    assert used & set(zip(with_used.student_id, with_used.app_id, strict=True))
+
+
+def test_taste_is_found(fitted):
+    # even apps go together, and odd ones
+    new = pd.DataFrame({"student_id": "x", "app_id": ["app00", "app02", "app04"]})
+    first = fitted.recommend(new, k=2).app_id.str[3:].astype(int)
+    assert (first % 2 == 0).all()
+
+
+def test_an_app_nobody_used_is_never_recommended(fitted):
+    new = pd.DataFrame({"student_id": ["x", "y"], "app_id": ["app00", None]})
+    assert "app11" not in set(fitted.recommend(new, k=50).app_id)
+
+
+def test_new_students_unknown_apps_and_no_history(fitted):
+    new = pd.DataFrame(
+        {
+            "student_id": ["cold", "cold2", "stranger"],
+            "app_id": [None, None, "an app of elsewhere"],
+            "band": ["excellent", "satisfactory", None],
+        }
+    )
+    made = fitted.recommend(new, k=3)
+    assert set(made.student_id) == {"cold", "cold2", "stranger"}
+    tops = made[made["rank"] == 1].set_index("student_id").app_id
+    # the band's own popularity answers: its members prefer even or odd apps
+    assert int(tops["cold"][3:]) % 2 == 0
+    assert int(tops["cold2"][3:]) % 2 == 1
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pd.DataFrame({"student_id": ["a"] * 2 + ["b"], "app_id": ["x", "y", "x"]}),
+        pd.DataFrame({"student_id": ["a", "b"], "app_id": ["x", "x"]}),
+        pd.DataFrame({"student_id": list("abcde"), "app_id": list("xyxyz")}),
+        interactions(5),
+    ],
+    ids=["two students", "one app", "no co-use", "five students"],
+)
+def test_tiny_data_work(frame):
+    made = Recommender().fit(frame).recommend(frame)
+    used = set(zip(frame.student_id, frame.app_id, strict=True))
+    assert not used & set(zip(made.student_id, made.app_id, strict=True))
+    assert np.isfinite(made.score).all()
+
+
+def test_equal_scores_are_ordered_by_app():
+    # everybody used one app only: nothing says which other one is better
+    frame = pd.DataFrame({"student_id": list("abcd"), "app_id": list("wxyz")})
+    made = Recommender().fit(frame).recommend(frame)
+    for _, one in made.groupby("student_id"):
+        assert one.app_id.tolist() == sorted(one.app_id)
+
+
+def test_new_students_with_times_are_completed_known_ones_continued(rows, fitted):
+    assert "next" in fitted.scorers_
+    assert fitted.task_of(encode(rows, fitted.apps_)) == "next"
+    new = rows.assign(student_id="new" + rows.student_id)
+    assert fitted.task_of(encode(new, fitted.apps_)) == "complete"
+    assert len(fitted.recommend(new, k=1))
+    held = student_hashes(rows.student_id.unique()) % FOLDS == 0
+    kept = rows[~rows.student_id.isin(rows.student_id.unique()[held])]
+    model = Recommender().fit(kept)
+    assert len(model.scorers_["complete"].table) > 10, "no fold may be needed"
+
+
+def test_numbers_as_ids_come_back_as_numbers():
+    frame = pd.DataFrame({"student_id": [1, 1, 2, 2, 10], "app_id": [7, 8, 7, 8, 7]})
+    made = Recommender().fit(frame).recommend(frame)
+    assert made[["student_id", "app_id"]].to_numpy().tolist() == [[10, 8]]
+    cold = pd.DataFrame({"student_id": [3, 10], "app_id": [None, 7.0]})
+    made = Recommender().fit(frame).recommend(cold)
+    assert set(zip(made.student_id, made.app_id, strict=True)) == {
+        (3, 7),
+        (3, 8),
+        (10, 8),
+    }
+    assert made.student_id.dtype.kind == "i"
+
+
+def test_weights_repeats_and_arrow_are_accepted(rows):
+    twice = pd.concat([rows, rows]).assign(weight=1.0)
+    twice.loc[twice.app_id == "app00", "weight"] = 0.0
+    model = Recommender().fit(pa.Table.from_pandas(twice, preserve_index=False))
+    assert "app00" not in model.apps_
+
+
+def test_next_task_prefers_what_comes_next():
+    # apps are taken up in one order: the next one is always the one after the last
+    rng = np.random.default_rng(0)
+    data = [
+        (f"s{s:03d}", f"app{(start + j) % 30:02d}", 10.0 * s + j)
+        for s, start in enumerate(rng.integers(0, 30, 300))
+        for j in range(8)
+    ]
+    frame = pd.DataFrame(data, columns=["student_id", "app_id", "used_at"])
+    made = Recommender().fit(frame).recommend(frame, k=1).set_index("student_id")
+    last = frame.groupby("student_id").app_id.last().str[3:].astype(int)
+    expected = (last + 1) % 30
+    assert (made.app_id.str[3:].astype(int) == expected[made.index]).mean() > 0.95
+
+
+def test_streamed_fit_recommends_as_the_whole(rows):
+    frame = rows[["student_id", "app_id"]].sort_values(["student_id", "app_id"])
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    model = fit_batches(iter(table.to_batches(100)), frame.app_id.unique())
+    whole = Recommender().fit(frame)
+    parts = recommend_batches(model, iter(table.to_batches(64)), k=3)
+    made = pa.Table.from_batches(parts).to_pandas()
+    expected = whole.recommend(frame, k=3)
+    assert made.student_id.tolist() == expected.student_id.tolist()
+    same = made.app_id.astype(str).to_numpy() == expected.app_id.to_numpy()
+    assert same.mean() > 0.99  # float32 may swap near equals
+    np.testing.assert_allclose(made.score, expected.score, rtol=1e-3, atol=1e-4)
+
+
+def test_measures_by_hand():
+    scores = np.array([[0.1, 0.9, 0.9, 0.2], [0.0, 0.0, 0.0, 0.0]])
+    assert top_k(scores, 3).tolist() == [[1, 2, 3], [0, 1, 2]]
+    wide = np.zeros((1, 100))
+    wide[0, [5, 50]] = 1
+    assert top_k(wide, 4).tolist() == [[5, 50, 0, 1]]
+    hit = np.array([[True, False, True]])
+    # (1 + 1/2) / (1 + 1/log2(3)); both wanted found among three
+    assert ndcg(hit, np.array([2]), 3)[0] == pytest.approx(1.5 / (1 + 0.63093), 1e-4)
+    assert recall(hit, np.array([4]), 3)[0] == 0.5
+    assert gini(np.array([1, 1, 1])) == 0
+    assert gini(np.array([0, 0, 3])) == pytest.approx(2 / 3)
+
+
+def test_history_shares_fade_with_age():
+    frame = pd.DataFrame(
+        {
+            "student_id": "a",
+            "app_id": ["x", "y"],
+            "used_at": ["2026-01-01", "2026-01-11"],
+        }
+    )
+    shares = encode(frame).history(10.0).toarray()[0]
+    assert shares[0] / shares[1] == pytest.approx(np.exp(-1))
+    assert shares.sum() == pytest.approx(1)

@@ -1,0 +1,94 @@
+"""The model card: what a district should know about a stored model, in words."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+__all__ = ["card_text"]
+
+_LIMITS = """\
+## Limits
+
+- A score orders the apps of one student; it is no probability and does not compare
+  between students or models.
+- Recommended is what similar students use, not what was proven to help. "Associated
+  with improvement" is an adjusted association with a placebo check; no experiment.
+- Apps that nobody in the district used cannot be recommended; new apps come in slowly.
+- Accuracy was measured on hidden past use: it says how well use is foreseen.
+"""
+
+
+def _tables(described: dict, validation: pd.DataFrame) -> list[str]:
+    lines = []
+    for task, scorer in described["scorers"].items():
+        what = {
+            "complete": "which apps belong with a history (whole students held out)",
+            "next": "which app comes next (the last fifth of every student held out)",
+        }[task]
+        lines += [f"## Task `{task}`: {what}", "", "Chosen:", ""]
+        for part in scorer["blend"]:
+            decay = part["tau_days"]
+            aged = "" if decay is None else f", use fades with {decay:.3g} days"
+            setting = ", ".join(f"{k} {v}" for k, v in part["setting"].items())
+            lines.append(
+                f"- {part['member']} ({setting}){aged}, weight {part['weight']}"
+            )
+        tried = validation[validation["task"] == task]
+        if "ndcg_10" in tried and tried["ndcg_10"].notna().any():
+            best = tried.groupby("member")["ndcg_10"].agg(["size", "max"])
+            best = best.sort_values("max", ascending=False)
+            lines += ["", "| member | settings tried | best NDCG@10 |", "|-|-|-|"]
+            lines += [
+                f"| {m} | {r['size']:.0f} | {r['max']:.4f} |"
+                for m, r in best.iterrows()
+            ]
+        else:
+            lines += ["", "Too few students to validate on: a fixed, damped member."]
+        bands = scorer["ndcg_by_band"]
+        if bands:
+            lines += ["", "| band | students | NDCG@10 |", "|-|-|-|"]
+            for band, one in bands.items():
+                few = one["students"] < 10
+                n = "<10" if few else one["students"]
+                value = "-" if few else format(one["ndcg_10"], ".4f")
+                lines.append(f"| {band} | {n} | {value} |")
+        lines.append("")
+    return lines
+
+
+def card_text(described: dict, validation: pd.DataFrame, effects: pd.DataFrame) -> str:
+    """Return the card as markdown.
+
+    Parameters
+    ----------
+    described : dict
+        model.json.
+    validation : DataFrame
+        Everything tried.
+    effects : DataFrame
+        The outcome estimates of the district.
+    """
+    window = " to ".join(described.get("training_window", [])) or "unknown"
+    lines = [
+        f"# Recommendation model of {described['district_id']}",
+        "",
+        f"- use from {window}",
+        f"- {described['students']} students with use, "
+        f"{len(described['apps'])} eligible apps",
+        f"- pooled students of other districts: {described['kappa']:g}",
+        f"- seed {described['random_state']}, "
+        f"data {described.get('fingerprint', '')[:12]}",
+        "",
+        *_tables(described, validation),
+        "## Outcome estimates",
+        "",
+    ]
+    if len(effects):
+        n = int(effects["is_associated"].astype(bool).sum())
+        lines.append(
+            f"{len(effects)} apps had 30 students or more on either side; "
+            f'{n or "none"} passed the bar for "associated with improvement".'
+        )
+    else:
+        lines.append("No app had enough students with and without it: no estimate.")
+    return "\n".join([*lines, "", _LIMITS])

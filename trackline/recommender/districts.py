@@ -1,0 +1,444 @@
+"""From the warehouse's tables to rpt_recommendations, district by district.
+
+A district learns from its own rows. Two statistics are pooled over districts, and
+neither holds a student: co-use counts (cells of fewer than 10 students are left out)
+for districts under 100 students and cold starts, and the app's overall effect. Both
+can be switched off (`Options.pooling`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from trackline.recommender import reasons
+from trackline.recommender.cold import BandPopularity
+from trackline.recommender.frames import Rows, encode
+from trackline.recommender.gram import Gram
+from trackline.recommender.metrics import top_k
+from trackline.recommender.model import Recommender, sample_of
+from trackline.recommender.outcome import TOP, estimate_effects, fit_district, rerank
+from trackline.recommender.sql import grams_of
+from trackline.recommender.store import StoredModel, fingerprint_of
+
+__all__ = [
+    "COLUMNS",
+    "District",
+    "Options",
+    "Result",
+    "each_district",
+    "recommend_districts",
+]
+
+COLUMNS = [
+    "district_id", "student_id", "rank", "app_id", "score", "is_new", "reason",
+    "similar_students", "effect", "effect_low", "effect_high", "is_associated",
+    "model_id",
+]  # fmt: skip
+
+
+_CELLS = 4_000_000  # students x apps scored at once: 32 MB
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a deployment may set.
+
+    Attributes
+    ----------
+    top_n : int
+        Recommendations a student, where `apps` has no top_n of the district.
+    outcome_weight : float
+        w of the re-ranking; 0 switches it off.
+    pooling : bool
+        Whether statistics of other districts may join.
+    pool_below : int
+        Students under which they do.
+    include_familiar : bool
+        Whether an app used before, but not counted as used now, may be recommended.
+    random_state : int
+    """
+
+    top_n: int = 5
+    outcome_weight: float = 0.5
+    pooling: bool = True
+    pool_below: int = 100
+    include_familiar: bool = True
+    random_state: int = 0
+
+
+@dataclass
+class Result:
+    """Recommendations of all districts, and how they came about.
+
+    Attributes
+    ----------
+    recommendations : DataFrame
+        COLUMNS, by district_id, student_id, rank.
+    models : list of StoredModel
+        For `store.save`.
+    status : DataFrame
+        district_id, students, apps, note: one plain sentence a district.
+    """
+
+    recommendations: pd.DataFrame
+    models: list[StoredModel] = field(default_factory=list)
+    status: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+
+Loaded = pd.DataFrame | Callable[[str], pd.DataFrame]
+"""A table, or what loads the rows of one district of it."""
+
+
+def recommend_districts(
+    apps: pd.DataFrame,
+    students: Loaded,
+    histories: Loaded,
+    co_use: pd.DataFrame,
+    outcomes: pd.DataFrame | None = None,
+    outcome_uses: Loaded | None = None,
+    options: Options | None = None,
+) -> Result:
+    """Train every district and recommend to its students.
+
+    Parameters
+    ----------
+    apps, students, histories, co_use, outcomes, outcome_uses, options
+        As `each_district` takes them.
+
+    Returns
+    -------
+    Result
+    """
+    done = list(
+        each_district(
+            apps, students, histories, co_use, outcomes, outcome_uses, options
+        )
+    )
+    found = [one.recommendations for one in done if one.model is not None]
+    status = [(one.district_id, one.students, one.apps, one.note) for one in done]
+    return Result(
+        pd.concat(found, ignore_index=True)[COLUMNS] if found else _empty(),
+        [one.model for one in done if one.model is not None],
+        pd.DataFrame(status, columns=["district_id", "students", "apps", "note"]),
+    )
+
+
+@dataclass(frozen=True)
+class District:
+    """What came of one district.
+
+    Attributes
+    ----------
+    district_id : str
+    recommendations : DataFrame
+        COLUMNS; empty without a model.
+    model : StoredModel or None
+        None where nothing can be recommended.
+    students, apps : int
+        Who could get recommendations, and of how many apps.
+    note : str
+        One plain sentence: what was trained, or why nothing was.
+    """
+
+    district_id: str
+    recommendations: pd.DataFrame
+    model: StoredModel | None
+    students: int
+    apps: int
+    note: str
+
+
+def each_district(
+    apps: pd.DataFrame,
+    students: Loaded,
+    histories: Loaded,
+    co_use: pd.DataFrame,
+    outcomes: pd.DataFrame | None = None,
+    outcome_uses: Loaded | None = None,
+    options: Options | None = None,
+) -> Iterator[District]:
+    """Train one district after the other, and recommend to its students.
+
+    Memory is that of the largest district where students, histories and outcome_uses
+    load a district's rows when asked.
+
+    Parameters
+    ----------
+    apps : DataFrame
+        district_id, app_id: the eligible ones (enabled district, recommendable);
+        optionally app_name and top_n.
+    students : DataFrame or callable
+        district_id, student_id, band (null allowed): who gets recommendations (type 1).
+    histories : DataFrame or callable
+        district_id, student_id, app_id, first_used_on, last_used_on, is_used (counts
+        as used now: not recommended). Eligible apps of these students.
+    co_use : DataFrame
+        `gram_sql` over all students' use of eligible apps.
+    outcomes : DataFrame, optional
+        district_id and the columns of `outcome.fit_district`.
+    outcome_uses : DataFrame or callable, optional
+        district_id, student_id, app_id, usage_minutes strictly between the two scores.
+    options : Options, optional
+
+    Yields
+    ------
+    District
+        In order of district_id.
+    """
+    options = options or Options()
+    effects = _effects(outcomes, outcome_uses, options)
+    load = {
+        "students": _loader(students),
+        "histories": _loader(histories),
+        "co_use": _loader(co_use),
+    }
+    for district, own in apps.groupby("district_id", sort=True):
+        here = {name: of(district) for name, of in load.items()}
+        others = co_use[co_use["district_id"] != district]
+        rows, model, note = _one(district, own, here, others, effects, options)
+        yield District(
+            district,
+            _empty() if rows is None else rows[COLUMNS],
+            model,
+            len(here["students"]),
+            len(own),
+            note,
+        )
+
+
+def _loader(table: Loaded) -> Callable[[str], pd.DataFrame]:
+    if callable(table):
+        return table
+    split = dict(iter(table.groupby("district_id", sort=True)))
+    return lambda district: split.get(district, table.iloc[:0])
+
+
+def _empty() -> pd.DataFrame:
+    return pd.DataFrame({c: pd.Series(dtype=object) for c in COLUMNS})
+
+
+def _effects(
+    outcomes: pd.DataFrame | None, uses: Loaded | None, options: Options
+) -> pd.DataFrame:
+    fits = {}
+    if outcomes is not None and uses is not None and len(outcomes):
+        uses_of = _loader(uses)
+        for district, one in outcomes.groupby("district_id"):
+            fit = fit_district(one, uses_of(district))
+            if fit is not None:
+                fits[district] = fit
+    if options.pooling or not fits:
+        return estimate_effects(fits)
+    return pd.concat([estimate_effects({d: f}) for d, f in fits.items()])
+
+
+def pooled_gram(others: pd.DataFrame, apps: np.ndarray) -> Gram | None:
+    """Return co-use per student of the other districts, without cells under 10."""
+    if not len(others):
+        return None
+    grams = list(grams_of(others, apps).values())
+    total = grams[0]
+    for gram in grams[1:]:
+        total = total.plus(gram)
+    if total.n_students < reasons.FEWEST_TOLD:
+        return None
+    seen = total.pair >= reasons.FEWEST_TOLD
+    n = total.n_students
+    return Gram(
+        1.0,
+        np.where(seen, total.pair, 0) / n,
+        np.where(seen, total.weighted, 0) / n,
+        np.where(seen, total.directed, 0) / n,
+    )
+
+
+def _popularity(
+    co_use: pd.DataFrame, apps: np.ndarray, everywhere: np.ndarray | None
+) -> BandPopularity:
+    own = co_use[co_use["app_id"] == co_use["next_app_id"]]
+    bands = sorted(own["band"].dropna().astype(str).unique())
+    group = own["band"].map({b: i for i, b in enumerate(bands)}).fillna(len(bands))
+    group = group.to_numpy(int)
+    column = pd.Index(apps).get_indexer(own["app_id"].astype(object))
+    users = np.zeros((len(bands) + 1, len(apps)))
+    kept = column >= 0
+    np.add.at(
+        users, (group[kept], column[kept]), own["pair_count"].to_numpy(float)[kept]
+    )
+    share = own["weighted_count"].to_numpy(float) / 1e6
+    n = np.rint(np.bincount(group, share, minlength=len(bands) + 1))
+    return BandPopularity.shrink(bands, users, n, everywhere)
+
+
+def _rows(
+    here: dict[str, pd.DataFrame], apps: np.ndarray
+) -> tuple[Rows, sparse.csr_matrix]:
+    """Return every student's history, and what is excluded (students x apps)."""
+    history = here["histories"]
+    history = history[history["student_id"].isin(here["students"]["student_id"])]
+    ends = ("first_used_on", "last_used_on")
+    uses = [history[["student_id", "app_id"]].assign(used_at=history[e]) for e in ends]
+    none = here["students"][["student_id", "band"]]
+    rows = encode(pd.concat([none.assign(app_id=None, used_at=pd.NaT), *uses]), apps)
+    now = history[history["is_used"].astype(bool)]
+    at = pd.Index(rows.students).get_indexer(now["student_id"].astype(object))
+    column = pd.Index(apps).get_indexer(now["app_id"].astype(object))
+    ok = column >= 0
+    excluded = sparse.csr_matrix(
+        (np.ones(ok.sum(), bool), (at[ok], column[ok])), shape=rows.shape
+    )
+    return rows, excluded
+
+
+def _one(
+    district: str,
+    own: pd.DataFrame,
+    here: dict[str, pd.DataFrame],
+    others: pd.DataFrame,
+    effects: pd.DataFrame,
+    options: Options,
+) -> tuple[pd.DataFrame | None, StoredModel | None, str]:
+    own = own.assign(app_id=own["app_id"].astype(str)).sort_values("app_id")
+    apps = own["app_id"].to_numpy(object)
+    co_use = here["co_use"]
+    used_apps = co_use["app_id"].isin(apps)
+    if not used_apps.any():
+        return None, None, "nobody used an eligible app: nothing is recommended"
+    if not len(here["students"]):
+        return None, None, "no student has an assessment: nothing is recommended"
+    total, *rest = grams_of(co_use, apps).values()
+    for gram in rest:
+        total = total.plus(gram)
+    pooled = pooled_gram(others, apps) if options.pooling else None
+    few = total.n_students < options.pool_below
+    everywhere = None if pooled is None else np.diag(pooled.pair)
+    popularity = _popularity(co_use, apps, everywhere)
+    rows, excluded = _rows(here, apps)
+    sample = sample_of(rows.select(np.flatnonzero(rows.lengths > 0)))
+    model = Recommender(random_state=options.random_state)
+    model.fit_gram(total, sample, popularity, pooled if few else None)
+
+    local = effects[effects["district_id"] == district]
+    local = local.set_index(pd.Index(apps).get_indexer(local["app_id"].astype(object)))
+    local = local[local.index >= 0]
+    window = [str(here["histories"][c].agg(f)) for c, f in _WINDOW]
+    stored = StoredModel.of(
+        district,
+        model,
+        local.drop(columns="district_id"),
+        {
+            "fingerprint": fingerprint_of(co_use, here["histories"], here["students"]),
+            "training_window": window if len(here["histories"]) else [],
+            "rows": {name: len(t) for name, t in here.items()},
+            "options": asdict(options),
+        },
+    )
+    k = int(own["top_n"].iloc[0]) if "top_n" in own else options.top_n
+    table = _table(model, rows, excluded, co_use, own, local, k, options)
+    table.insert(0, "district_id", district)
+    table["model_id"] = stored.model_id
+    blend = ", ".join(c.member for c, _ in model.scorers_[model.task_of(rows)].blend)
+    note = f"{blend} from {int(total.n_students)} students"
+    if few and model.kappa_:
+        note += f" and {model.kappa_:g} pooled ones"
+    return table, stored, note
+
+
+_WINDOW = (("first_used_on", "min"), ("last_used_on", "max"))
+
+
+def _table(
+    model: Recommender,
+    rows: Rows,
+    excluded: sparse.csr_matrix,
+    co_use: pd.DataFrame,
+    own: pd.DataFrame,
+    effects: pd.DataFrame,
+    k: int,
+    options: Options,
+) -> pd.DataFrame:
+    scorer = model.scorers_[model.task_of(rows)]
+    together = _together(co_use, rows.apps)
+    low = np.full(len(rows.apps), np.nan)
+    low[effects.index] = effects["effect_low"]
+    names = own["app_name"] if "app_name" in own else own["app_id"]
+    size = max(_CELLS // len(rows.apps), 1)
+    tables = []
+    for start in range(0, len(rows.students), size):
+        some = np.arange(start, min(start + size, len(rows.students)))
+        part = rows.select(some)
+        scores = model.score(part, scorer)
+        scores[excluded[some].nonzero()] = -np.inf
+        before = part.matrix().toarray() > 0
+        if not options.include_familiar:
+            scores[before] = -np.inf
+        top = top_k(scores, max(k, TOP))
+        value = np.take_along_axis(scores, top, axis=1)
+        order = rerank(value, low[top], options.outcome_weight)[:, :k]
+        top, value = (np.take_along_axis(a, order, axis=1) for a in (top, value))
+        # what is not finite stands last: ranks have no hole
+        student, place = np.nonzero(np.isfinite(value))
+        app = top[student, place]
+        used = reasons.contributors(part, scorer, student, app)
+        similar = _similar(together, part, student, app, used[:, 0])
+        texts = reasons.reason_texts(names.tolist(), app, used, similar, effects)
+        known = effects.reindex(app)
+        told = pd.Series(pd.array(similar, "Int64"))
+        tables.append(
+            pd.DataFrame(
+                {
+                    "student_id": part.students[student],
+                    "rank": place + 1,
+                    "app_id": rows.apps[app],
+                    "score": value[student, place],
+                    "is_new": ~before[student, app],
+                    "reason": texts,
+                    "similar_students": told.mask(told < reasons.FEWEST_TOLD),
+                    "effect": known["effect"].to_numpy(float),
+                    "effect_low": known["effect_low"].to_numpy(float),
+                    "effect_high": known["effect_high"].to_numpy(float),
+                    "is_associated": known["is_associated"].eq(True).to_numpy(),
+                }
+            )
+        )
+    return pd.concat(tables, ignore_index=True)
+
+
+@dataclass(frozen=True)
+class _Together:
+    """Students who used both apps, by band; the last slice is everybody."""
+
+    bands: dict[str, int]
+    counts: np.ndarray
+
+
+def _together(co_use: pd.DataFrame, apps: np.ndarray) -> _Together:
+    bands = {b: i for i, b in enumerate(sorted(co_use["band"].dropna().unique()))}
+    place = pd.Index(apps)
+    row = place.get_indexer(co_use["app_id"].astype(object))
+    column = place.get_indexer(co_use["next_app_id"].astype(object))
+    ok = (row >= 0) & (column >= 0)
+    group = co_use["band"].map(bands).fillna(len(bands)).to_numpy(int)
+    counts = np.zeros((len(bands) + 1, len(apps), len(apps)), np.int64)
+    pairs = co_use["pair_count"].to_numpy(np.int64)
+    np.add.at(counts, (group[ok], row[ok], column[ok]), pairs[ok])
+    counts[-1] = counts.sum(axis=0)
+    return _Together(bands, counts)
+
+
+def _similar(
+    together: _Together,
+    rows: Rows,
+    student: np.ndarray,
+    app: np.ndarray,
+    with_app: np.ndarray,
+) -> np.ndarray:
+    """Count students of the same band (all, without one) who used both."""
+    everybody = len(together.bands)
+    band = np.array([together.bands.get(b, everybody) for b in rows.band])[student]
+    return together.counts[band, np.where(with_app < 0, app, with_app), app]

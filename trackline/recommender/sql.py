@@ -1,0 +1,137 @@
+"""The Gram matrix in portable SQL, and back from its rows.
+
+List, then unnest: one list of apps per student, opened twice. A plain self-join of the
+histories needs six times the memory (3.6 against 0.57 GB at 5M students x 500 apps).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from trackline.recommender.frames import FOLDS
+from trackline.recommender.gram import Gram
+
+__all__ = ["DIALECTS", "fold_sql", "gram_sql", "grams_of"]
+
+DIALECTS = {
+    "duckdb": {
+        "collect": "list(struct_pack(app_id := app_id, used := first_used_on))",
+        "open": "unnest",
+        "fold": "cast('0x' || substr(md5(student_id), 1, 8) as bigint) % {folds}",
+    },
+    "spark": {
+        "collect": (
+            "collect_list(named_struct('app_id', app_id, 'used', first_used_on))"
+        ),
+        "open": "explode",
+        "fold": "cast(conv(substr(md5(student_id), 1, 8), 16, 10) as bigint) % {folds}",
+    },
+}
+
+
+def fold_sql(dialect: str = "duckdb") -> str:
+    """Return the fold of a student_id: `frames.student_hashes(..) % FOLDS` in SQL."""
+    return DIALECTS[dialect]["fold"].format(folds=FOLDS)
+
+
+def gram_sql(relation: str, dialect: str = "duckdb") -> str:
+    """Return the SQL of the co-use matrix.
+
+    Parameters
+    ----------
+    relation : str
+        A table or a subquery with one row per district_id, student_id, app_id: band
+        (may be null) and first_used_on.
+    dialect : {"duckdb", "spark"}
+
+    Returns
+    -------
+    str
+        A select with one row per district_id, band, fold, app_id and next_app_id (pairs
+        that occur; the diagonal is the app's users): pair_count; directed_count, of
+        students who first used app_id strictly before next_app_id; weighted_count, in
+        millionths, each student counting 1 / (number of own apps).
+    """
+    words = DIALECTS[dialect]
+    return f"""\
+with
+    lists as (
+        select
+            district_id,
+            student_id,
+            max(band) as band,
+            {words["collect"]} as apps,
+            cast(round(1000000.0 / count(*)) as bigint) as share,
+        from {relation}
+        group by district_id, student_id
+    ),
+    folds as (
+        select district_id, band, {fold_sql(dialect)} as fold, apps, share,
+        from lists
+    ),
+    opened as (
+        select district_id, band, fold, share, apps, {words["open"]}(apps) as one,
+        from folds
+    ),
+    pairs as (
+        select district_id, band, fold, share, one, {words["open"]}(apps) as other,
+        from opened
+    )
+
+select
+    district_id,
+    band,
+    fold,
+    one.app_id as app_id,
+    other.app_id as next_app_id,
+    count(*) as pair_count,
+    sum(case when one.used < other.used then 1 else 0 end) as directed_count,
+    sum(share) as weighted_count,
+from pairs
+group by district_id, band, fold, one.app_id, other.app_id
+"""
+
+
+def grams_of(co_use: Any, apps: np.ndarray) -> dict[int, Gram]:
+    """Return the Gram of every fold from rows of `gram_sql` of one district.
+
+    Parameters
+    ----------
+    co_use : DataFrame
+        Columns of `gram_sql`; bands are added up.
+    apps : ndarray of str
+        Order of rows and columns; others are ignored. A student's 1 / n still counts
+        all apps.
+    """
+    frame = co_use
+    place = pd.Index(apps)
+    row = place.get_indexer(frame["app_id"].astype(object))
+    column = place.get_indexer(frame["next_app_id"].astype(object))
+    known = (row >= 0) & (column >= 0)
+    n = len(apps)
+    grams = {}
+    fold = frame["fold"].to_numpy(int)
+    millionths = frame["weighted_count"].to_numpy(float)
+    diagonal = (frame["app_id"] == frame["next_app_id"]).to_numpy()
+    for number in range(FOLDS):
+        here = known & (fold == number)
+        at = row[here] * n + column[here]
+
+        def square(
+            name: str, here: np.ndarray = here, at: np.ndarray = at
+        ) -> np.ndarray:
+            values = frame[name].to_numpy(float)[here]
+            return np.bincount(at, values, minlength=n * n).reshape(n, n)
+
+        # a student's shares add up to one: the diagonal counts the students
+        students = millionths[diagonal & (fold == number)].sum() / 1e6
+        grams[number] = Gram(
+            round(students),
+            square("pair_count"),
+            square("weighted_count"),
+            square("directed_count"),
+        )
+    return grams

@@ -1,0 +1,239 @@
+"""Trained models as data: JSON to read, arrays in npz, tables in CSV, a card in words.
+
+    <models>/recommender/<district_id>/versions.json         ids, newest last
+    <models>/recommender/<district_id>/<model_id>/model.json  what it is
+                                                 weights.npz
+                                                 validation.csv  everything tried
+                                                 effects.csv     the outcome estimates
+                                                 card.md
+
+A version counts from the moment versions.json names it, and that file is replaced
+whole. The bytes depend on the data alone: no clock, no pickle, no student.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+from dataclasses import dataclass
+
+import fsspec
+import numpy as np
+import pandas as pd
+
+from trackline.recommender.card import card_text
+from trackline.recommender.cold import BandPopularity
+from trackline.recommender.model import Layer, Recommender, Scorer
+from trackline.recommender.selection import Candidate
+
+__all__ = ["KEEP", "StoredModel", "fingerprint_of", "load", "save", "versions"]
+
+KEEP = 10
+_FORMAT = 1
+
+
+def fingerprint_of(*tables: pd.DataFrame) -> str:
+    """Return sha256 over the rows of the tables, whatever their order."""
+    digest = hashlib.sha256()
+    for table in tables:
+        ordered = table.reindex(sorted(table.columns), axis=1).astype(str)
+        rows = pd.util.hash_pandas_object(ordered, index=False).to_numpy()
+        digest.update(",".join(ordered.columns).encode())
+        digest.update(np.sort(rows).tobytes())
+    return digest.hexdigest()
+
+
+@dataclass
+class StoredModel:
+    """A model with what is known about it.
+
+    Attributes
+    ----------
+    model_id : str
+        `<district>-<12 hex digits>` of settings, weights and data: the same data give
+        the same id.
+    district_id : str
+    recommender : Recommender
+    effects : DataFrame
+        app_id, effect, effect_low, effect_high, probability, is_associated.
+    facts : dict
+        fingerprint, training_window, rows, options.
+    """
+
+    model_id: str
+    district_id: str
+    recommender: Recommender
+    effects: pd.DataFrame
+    facts: dict
+
+    @classmethod
+    def of(
+        cls, district_id: str, model: Recommender, effects: pd.DataFrame, facts: dict
+    ) -> StoredModel:
+        """Name a trained model by its content."""
+        stored = cls("", district_id, model, effects.reset_index(drop=True), facts)
+        digest = hashlib.sha256()
+        for name, content in sorted(stored.files().items()):
+            digest.update(name.encode() + b"\0" + content)
+        stored.model_id = f"{district_id}-{digest.hexdigest()[:12]}"
+        return stored
+
+    def description(self) -> dict:
+        """Return model.json's content."""
+        model = self.recommender
+        return {
+            "format": _FORMAT,
+            "model_id": self.model_id,
+            "district_id": self.district_id,
+            "random_state": model.random_state,
+            "students": model.n_students_,
+            "kappa": model.kappa_,
+            "apps": model.apps_.tolist(),
+            "usable": model.usable_.tolist(),
+            "bands": model.popularity_.bands,
+            "scorers": {
+                name: {
+                    "blend": [c.describe() | {"weight": w} for c, w in scorer.blend],
+                    "layers": [
+                        {"tau_days": la.tau, "age_from": la.key} for la in scorer.layers
+                    ],
+                    "ndcg_by_band": {
+                        b: {"students": n, "ndcg_10": v}
+                        for b, (n, v) in scorer.by_band.items()
+                    },
+                }
+                for name, scorer in model.scorers_.items()
+            },
+            **self.facts,
+        }
+
+    def validation(self) -> pd.DataFrame:
+        """Return one row per setting tried: task, member, setting, decay, NDCG@10."""
+        rows = [
+            {"task": name} | row | {"setting": json.dumps(row["setting"])}
+            for name, scorer in self.recommender.scorers_.items()
+            for row in scorer.table
+        ]
+        return pd.DataFrame(rows)
+
+    def files(self) -> dict[str, bytes]:
+        """Return the files of the version."""
+        model = self.recommender
+        arrays = {"popularity": model.popularity_.shares}
+        for name, scorer in model.scorers_.items():
+            for number, layer in enumerate(scorer.layers):
+                arrays[f"{name}_{number}"] = layer.weights
+        buffer = io.BytesIO()
+        np.savez(buffer, **arrays)
+        described = self.description()
+        return {
+            "model.json": (json.dumps(described, indent=1) + "\n").encode(),
+            "weights.npz": buffer.getvalue(),
+            "validation.csv": self.validation().to_csv(index=False).encode(),
+            "effects.csv": self.effects.to_csv(index=False).encode(),
+            "card.md": card_text(described, self.validation(), self.effects).encode(),
+        }
+
+
+def _folder(models: str, district_id: str) -> tuple[fsspec.AbstractFileSystem, str]:
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+", district_id) or district_id.startswith("."):
+        raise ValueError(f"{district_id!r} is not a district id")
+    files, root = fsspec.core.url_to_fs(models)
+    return files, f"{root.rstrip('/')}/recommender/{district_id}"
+
+
+def versions(models: str, district_id: str) -> list[str]:
+    """Return the stored model ids of a district, newest last."""
+    files, folder = _folder(models, district_id)
+    path = f"{folder}/versions.json"
+    return json.loads(files.cat_file(path)) if files.exists(path) else []
+
+
+def save(models: str, stored: StoredModel) -> str:
+    """Write a version under TRACKLINE_MODELS and drop those before the last KEEP.
+
+    Returns
+    -------
+    str
+        model_id. Saving a model that is already the newest writes nothing.
+    """
+    files, folder = _folder(models, stored.district_id)
+    known = versions(models, stored.district_id)
+    if known and known[-1] == stored.model_id:
+        return stored.model_id
+    target = f"{folder}/{stored.model_id}"
+    files.makedirs(target, exist_ok=True)
+    for name, content in stored.files().items():
+        files.pipe_file(f"{target}/{name}", content)
+    ids = [i for i in known if i != stored.model_id] + [stored.model_id]
+    index = (json.dumps(ids[-KEEP:], indent=1) + "\n").encode()
+    part = f"{folder}/.versions.json.part"
+    files.pipe_file(part, index)
+    files.mv(part, f"{folder}/versions.json")
+    for old in ids[:-KEEP]:
+        files.rm(f"{folder}/{old}", recursive=True)
+    return stored.model_id
+
+
+def load(models: str, district_id: str, model_id: str | None = None) -> StoredModel:
+    """Read a version (the newest by default).
+
+    The model recommends as the saved one did; it knows no student, so `task="auto"`
+    with times means `next`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such version.
+    """
+    files, folder = _folder(models, district_id)
+    known = versions(models, district_id)
+    if not known or (model_id is not None and model_id not in known):
+        raise FileNotFoundError(
+            f"district {district_id} has no stored model {model_id or ''}".rstrip()
+        )
+    target = f"{folder}/{model_id or known[-1]}"
+    described = json.loads(files.cat_file(f"{target}/model.json"))
+    arrays = np.load(
+        io.BytesIO(files.cat_file(f"{target}/weights.npz")), allow_pickle=False
+    )
+    table = pd.read_csv(io.BytesIO(files.cat_file(f"{target}/validation.csv")))
+    effects = pd.read_csv(
+        io.BytesIO(files.cat_file(f"{target}/effects.csv")), dtype={"app_id": str}
+    )
+    model = Recommender(random_state=described["random_state"])
+    model.apps_ = np.array(described["apps"], dtype=object)
+    model.usable_ = np.array(described["usable"], dtype=bool)
+    model.n_students_, model.kappa_ = described["students"], described["kappa"]
+    model.popularity_ = BandPopularity(described["bands"], arrays["popularity"])
+    model.students_ = None
+    model.scorers_ = {}
+    for name, one in described["scorers"].items():
+        layers = [
+            Layer(la["tau_days"], la["age_from"], arrays[f"{name}_{number}"])
+            for number, la in enumerate(one["layers"])
+        ]
+        tried = table[table["task"] == name].drop(columns="task")
+        rows = tried.astype(object).where(tried.notna(), None).to_dict("records")
+        rows = [r | {"setting": json.loads(r["setting"])} for r in rows]
+        bands = {
+            b: (v["students"], v["ndcg_10"]) for b, v in one["ndcg_by_band"].items()
+        }
+        model.scorers_[name] = Scorer(
+            layers, [_candidate(c) for c in one["blend"]], rows, bands
+        )
+    facts = {k: described[k] for k in _FACTS if k in described}
+    return StoredModel(described["model_id"], district_id, model, effects, facts)
+
+
+_FACTS = ("fingerprint", "training_window", "rows", "options")
+
+
+def _candidate(stored: dict) -> tuple[Candidate, float]:
+    setting = tuple(stored["setting"].items())
+    candidate = Candidate(
+        stored["member"], setting, stored["tau_days"], stored["age_from"]
+    )
+    return candidate, stored["weight"]
