@@ -16,10 +16,6 @@ from statistics import median
 
 from tests.orchestration.services import ROOT, Services, running
 
-PUBLISH = (
-    "from trackline.publish import publish; from trackline.settings import Settings; "
-    "publish(Settings.from_environment())"
-)
 LOAD = """
 import time
 import dbt.cli.main
@@ -39,7 +35,7 @@ def plain(services: Services) -> tuple[float, float]:
     began = time.perf_counter()
     services.command("dbt", "build", "--quiet", cwd=ROOT / "dbt_project")
     built = time.perf_counter()
-    services.command("python", "-c", PUBLISH)
+    services.command("trackline", "publish")
     return built - began, time.perf_counter() - built
 
 

@@ -166,6 +166,12 @@ class Services:
         assert done.returncode in (0, 1), done.stdout + done.stderr
         return done.stdout
 
+    def make_demo(self) -> None:
+        """Do what `make demo` does before someone opens the UI."""
+        self.command("trackline", "demo")
+        self.command("dbt", "build", "--quiet", cwd=ROOT / "dbt_project")
+        self.command("trackline", "publish")
+
     def start(self, *commands: list[str]) -> None:
         """Start processes (`dagster dev` by default) and wait for the location."""
         chosen = commands or (["dagster", "dev", "--port", str(self.port)],)

@@ -38,9 +38,8 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
         {"TRACKLINE_SENSOR_SECONDS": "3600"},
     )
     services.prepare()
-    services.command("trackline", "demo")
+    services.make_demo()
     with running(services):
-        services.succeed(services.launch("daily"), 400)
         yield services
 
 

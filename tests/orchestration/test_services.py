@@ -31,14 +31,6 @@ DISTRICTS = ["harborside", "kailani", "lakeview"]
 TABLES = ("fct_daily_usage", "dim_students", "rpt_most_used_by_student")
 
 
-PUBLISH = """
-from trackline.publish import publish
-from trackline.settings import Settings
-
-publish(Settings.from_environment())
-"""
-
-
 class Inbox:
     """A webhook that keeps what is posted."""
 
@@ -79,13 +71,10 @@ def services(
         },
     )
     services.prepare()
-    services.command("trackline", "demo")
-    # as `make demo` does before someone opens the UI
     started = time.monotonic()
-    services.command("dbt", "build", "--quiet", cwd=ROOT / "dbt_project")
-    services.command("python", "-c", PUBLISH)
+    services.make_demo()
     # the night comes soon, but after the UI is up, however slow this machine is today
-    margin = 40 + 4 * (time.monotonic() - started)
+    margin = 40 + 2 * (time.monotonic() - started)
     services.tonight = datetime.now(UTC) + timedelta(seconds=60 + margin)
     services.environment["TRACKLINE_NIGHTLY_AT"] = f"{services.tonight:%H:%M}"
     with running(services):
