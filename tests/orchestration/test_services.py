@@ -26,7 +26,7 @@ from tests.orchestration.services import ROOT, Services, running
 pytestmark = [pytest.mark.service, pytest.mark.timeout(900)]
 
 IMAGES = ROOT / "docs" / "images"
-SENSOR_SECONDS = 40
+SENSOR_SECONDS = 60
 DISTRICTS = ["harborside", "kailani", "lakeview"]
 TABLES = ("fct_daily_usage", "dim_students", "rpt_most_used_by_student")
 
