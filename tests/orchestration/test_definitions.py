@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -121,3 +123,25 @@ def test_sensors(definitions):
     assert status == dict.fromkeys(
         ("landing_files", "new_districts", "failed_runs"), DefaultSensorStatus.RUNNING
     )
+
+
+LOAD = """
+import time
+import dbt.cli.main, dagster_dbt
+began = time.process_time()
+from orchestration.definitions import defs
+defs.get_repository_def()
+print(time.process_time() - began)
+"""
+
+
+def test_definitions_load_quickly(definitions):
+    """Every run's process loads them: measured at 1.0 s of CPU, 3 is the limit."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert float(done.stdout.splitlines()[-1]) < 3
