@@ -171,7 +171,7 @@ def tables(path: Path) -> dict[str, list[tuple]]:
 CASES = [
     pytest.param(1, "daily_pull", "int_usage_versions", True, id="merge"),
     pytest.param(2, "daily_pull", "int_usage_versions", False, id="merge-orphan"),
-    pytest.param(3, "recommendations", "", True, id="recommender"),
+    pytest.param(3, "recommendations", "int_recommendations", True, id="recommender"),
     pytest.param(4, "publish", "", False, id="publish"),
 ]
 
