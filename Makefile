@@ -7,7 +7,7 @@ DBT := cd dbt_project && $(BIN)/dbt
 export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo build test test-long lint format docs bench bench-recommender bench-server lock clean
+.PHONY: help setup demo build ui test test-long lint format docs bench bench-recommender bench-server lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -34,6 +34,10 @@ demo: $(READY)  ## make demo districts, build everything, publish, say what to l
 
 build: $(READY)  ## one nightly build of the districts in seeds/
 	$(DBT) build
+
+ui: $(READY)  ## the Dagster UI on http://127.0.0.1:3000
+	$(DBT) parse --quiet
+	dagster dev
 
 test: $(READY)  ## every test but the exhaustive ones
 	pytest -m "not long and not spark"
