@@ -18,7 +18,7 @@ import duckdb
 import pyarrow as pa
 
 from trackline.landing import malformed
-from trackline.landing.files import LandingFile, first_line
+from trackline.landing.files import PARQUET, LandingFile, first_line, literal
 from trackline.landing.record_count import count_records
 from trackline.landing.tables import TABLES, Table
 from trackline.landing.typing_sql import typed_rows_sql
@@ -159,8 +159,8 @@ def _parquet_source(
     def scan(some: list[LandingFile]) -> None:
         # count(cell) would be answered from the footer
         con.execute(
-            f"select bit_xor(hash({cells})) from read_parquet(?, hive_partitioning = false)",
-            [[file.location for file in some]],
+            f"select bit_xor(hash({cells})) from {PARQUET.format('?')}",
+            [[literal(file.location) for file in some]],
         ).fetchall()
 
     failed = []
@@ -180,8 +180,10 @@ def _parquet_source(
         return [], failed
     variable = f"landing_paths_{next(_counter)}"
     con.execute(
-        f"set variable {variable} = $paths", {"paths": [file.location for file in good]}
+        f"set variable {variable} = $paths",
+        {"paths": [literal(file.location) for file in good]},
     )
+    paths = f"getvariable('{variable}')"
     aliases = {
         name: (f"raw_{index}", physical)
         for index, (name, (_, physical)) in enumerate(columns.items())
@@ -192,7 +194,7 @@ def _parquet_source(
     source = (
         f"select {selected} null::varchar as problem, file_index,"
         " file_row_number + 1 as record_number"
-        f" from read_parquet(getvariable('{variable}'), hive_partitioning = false)"
+        f" from {PARQUET.format(paths)}"
     )
     return [(_joined(source, _file_rows(con, good)), aliases)], failed
 
@@ -273,7 +275,7 @@ from read_csv(
     compression = '{"gzip" if files[0].is_gzip else "none"}',
     store_rejects = true, rejects_table = '{name}_errors', rejects_scan = '{name}_scans'
 )""",
-        {"paths": [file.location for file in files]},
+        {"paths": [literal(file.location) for file in files]},
     )
     malformed_files = {
         row[0]
