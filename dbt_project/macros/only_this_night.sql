@@ -21,9 +21,12 @@
 {% macro void_totals_of_a_new_table() -%}
     {%- if not is_incremental() -%}
         delete from {{ ref("int_usage_changes") }};
-        drop table if exists {{ this.include(database=false).incorporate(
-            path={"identifier": "int_usage_totals"}
-        ) }}
+        {%- set totals = api.Relation.create(
+            database=this.database, schema=this.schema, identifier="int_usage_totals"
+        ) -%}
+        {%- if load_relation(totals) %}
+        delete from {{ totals.include(database=false) }}
+        {%- endif %}
     {%- else -%}
         select 1
     {%- endif -%}
