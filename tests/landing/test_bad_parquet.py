@@ -131,7 +131,9 @@ def test_a_file_cut_off_or_overwritten_in_the_middle(landing, tmp_path):
         {name: column.take(pa.array([0] * 50_000)) for name, column in
          zip(table().column_names, table().columns, strict=True)}
     ).set_column(0, "student_id", pa.array([f"{n:032x}" for n in range(50_000)]))  # fmt: skip
-    pq.write_table(many, tmp_path / "whole.parquet", compression="none", use_dictionary=False)
+    pq.write_table(
+        many, tmp_path / "whole.parquet", compression="none", use_dictionary=False
+    )
     whole = (tmp_path / "whole.parquet").read_bytes()
     landing.put("north/app_usage/1.parquet", whole[: len(whole) // 2])
     landing.put("north/app_usage/2.parquet", whole[:20] + b"\xff" * 200 + whole[220:])
