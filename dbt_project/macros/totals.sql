@@ -41,25 +41,38 @@
     where versions.usage_date > districts.as_of and not versions.is_deleted;
     {% if is_incremental() -%}
     -- totals whose first or last day of use is none any more: their days are looked at
-    -- again. A table, for its size is what keeps the fact on the probing side of the join
+    -- again. So are those for which a day was used and withdrawn while it waited for as_of
+    -- or for a build that was not killed. A table, for its size is what keeps the fact on
+    -- the probing side of the join
     create or replace temp table open_totals as
     select distinct
-        totals.district_id,
-        totals.student_id,
-        totals.app_id,
-        totals.school_year_starts_on,
+        changes.district_id,
+        changes.student_id,
+        changes.app_id,
+        {{ school_year_start(
+            "changes.usage_date",
+            "districts.school_year_month",
+            "districts.school_year_day",
+        ) }} as school_year_starts_on,
     from {{ changes }} as changes
     inner join {{ districts }} as districts
         on changes.district_id = districts.district_id
         and changes.usage_date <= districts.as_of
-    inner join {{ totals }} as totals
+    left join {{ totals }} as totals
         on changes.district_id = totals.district_id
         and changes.student_id = totals.student_id
         and changes.app_id = totals.app_id
         and changes.usage_date in (totals.first_used_on, totals.last_used_on)
+    left join {{ changes }} as uses
+        on changes.district_id = uses.district_id
+        and changes.student_id = uses.student_id
+        and changes.app_id = uses.app_id
+        and changes.usage_date = uses.usage_date
+        and not uses.is_deleted
+        and (uses.usage_minutes > 0 or uses.session_count > 0)
     where
-        changes.is_deleted
-        or (changes.usage_minutes = 0 and changes.session_count = 0);
+        (changes.is_deleted or (changes.usage_minutes = 0 and changes.session_count = 0))
+        and (totals.district_id is not null or uses.district_id is not null);
     {%- endif %}
     drop table uncounted_districts
 {%- endmacro %}

@@ -95,6 +95,9 @@ class LandingFile:
     @property
     def unknown_columns(self) -> tuple[str, ...]:
         """Columns that Trackline ignores."""
+        # where the header is missing a student's row stands in its place
+        if self.status == "unreadable":
+            return ()
         table = TABLES.get(self.table_name)
         known = {column.name for column in table.columns} if table else set()
         return tuple(
