@@ -7,7 +7,7 @@ DBT := cd dbt_project && $(BIN)/dbt
 export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long build lint format docs bench clean
+.PHONY: help demo test test-long build lint format docs bench clean bench-server
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -57,3 +57,6 @@ LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url 
 
 clean:  ## remove what the build made (not the landing files)
 	rm -rf data/warehouse.duckdb* data/serve data/models dbt_project/target dbt_project/logs
+
+bench-server: $(READY)  ## the prediction server over HTTP, into docs/benchmarks-server.md
+	python -m benchmarks.server --output docs/benchmarks-server.md

@@ -6,7 +6,7 @@ import csv
 import gzip
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -157,6 +157,13 @@ class Project:
         assert outcome.success, outcome.messages
         return outcome
 
+    def pull(self, *arguments: str) -> DbtOutcome:
+        """Build the daily pull alone, without data tests: a third of a build's time."""
+        return self.build(
+            "--select", "resource_type:seed", "tag:daily_pull",
+            "--exclude-resource-type", "test", "unit_test", *arguments,
+        )  # fmt: skip
+
     def rows(self, sql: str, parameters: list | None = None) -> list[tuple]:
         """Query the warehouse, read-only."""
         with duckdb.connect(str(self.warehouse), read_only=True) as con:
@@ -174,6 +181,7 @@ class DbtOutcome:
     def __init__(self, result) -> None:
         self.success = result.success
         nodes = getattr(result.result, "results", None) or []
+        self.node_count = len(nodes)
         self.messages = [
             f"{getattr(node.node, 'name', '')}: {node.message}"
             for node in nodes
@@ -197,7 +205,7 @@ def project_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def project(project_root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+def project(project_root: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A district 'north' with three apps, on 2025-03-01."""
     shutil.rmtree(project_root, ignore_errors=True)
-    yield Project(project_root, monkeypatch)
+    return Project(project_root, monkeypatch)

@@ -33,8 +33,26 @@ def key_fingerprint() -> str:
     return privacy.key_fingerprint(Settings.from_environment().pseudonym_key)
 
 
+def forgotten_district() -> str:
+    """Return the district of the student whom `trackline forget` removes."""
+    return os.environ.get("TRACKLINE_FORGET_DISTRICT", "")
+
+
+def forgotten_student() -> str:
+    """Return the id, as stored, of the student whom `trackline forget` removes."""
+    return os.environ.get("TRACKLINE_FORGET_STUDENT", "")
+
+
+FUNCTIONS = (
+    configuration_problems,
+    key_fingerprint,
+    forgotten_district,
+    forgotten_student,
+)
+
+
 class Plugin(BasePlugin):
-    """Gives SQL the two questions that only Python can answer."""
+    """Gives SQL the answers that only Python has."""
 
     def initialize(self, config: dict[str, Any]) -> None:
         """Make the warehouse's folder: DuckDB makes the file, not its parents."""
@@ -44,7 +62,7 @@ class Plugin(BasePlugin):
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
         """Register the functions of the on-run-start hooks."""
-        for function in (configuration_problems, key_fingerprint):
+        for function in FUNCTIONS:
             conn.create_function(
                 f"trackline_{function.__name__}", function, [], "VARCHAR"
             )

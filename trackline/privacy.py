@@ -1,8 +1,8 @@
 """Pseudonyms, their vault, and students who are to be forgotten.
 
 Both files lie beside the warehouse, readable by its owner only, and are never
-published: ``vault.sqlite`` leads from a pseudonym back to an id, ``forgotten.csv`` holds
-salted digests of the students whose rows no build loads again.
+published: ``.vault.sqlite`` leads from a pseudonym back to an id, ``.forgotten.csv``
+holds salted digests of the students whose rows no build loads again.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ class Settings:
             pinned = date.fromisoformat(as_of) if as_of else None
         except ValueError:
             raise RefusedError(
-                f"TRACKLINE_AS_OF is {as_of!r}: an ISO date such as 2026-01-31 is needed"
+                f"TRACKLINE_AS_OF is {as_of!r}: it must be an ISO date, as 2026-01-31"
             ) from None
         return cls(
             landing=_path("TRACKLINE_LANDING", "data/landing"),

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from enum import StrEnum
-from typing import Annotated, Any
 
 import duckdb
-import fsspec
-import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from trackline.publish.versions import district_folders
 from trackline.publish.warehouse import connect, relations
 from trackline.settings import RefusedError, Settings
 
-__all__ = ["DistrictStatus", "Status", "read_status", "status_command"]
+__all__ = ["DistrictStatus", "Status", "read_status"]
 
 # looking must not wait for a build: what is published is told meanwhile
 PATIENCE_SECONDS = 1.0
@@ -206,90 +198,12 @@ def _add_published(
 
 
 def _add_models(settings: Settings, found: dict[str, DistrictStatus]) -> None:
-    """Name the newest entry of `<models>/recommender`, a district's own if it has one.
+    """Name each district's newest recommender; TRACKLINE_MODELS may be remote."""
+    from trackline.recommender import store
 
-    TRACKLINE_MODELS may be remote; one listing serves all districts.
-    """
-    try:
-        files, root = fsspec.core.url_to_fs(f"{settings.models}/recommender")
-        entries = files.find(root, detail=True)
-    except (OSError, ValueError, ImportError):
-        return
-    newest: dict[str | None, tuple[float, str]] = {}
-    for path, info in entries.items():
-        inside = path[len(root) :].strip("/").split("/")
-        owner = inside[0] if len(inside) > 1 and inside[0] in found else None
-        model = inside[0] if owner is None else inside[1]
-        seen = max(newest.get(owner, (0.0, "")), (_modified(info), model))
-        newest[owner] = seen
     for name, status in found.items():
-        status.last_model = newest.get(name, newest.get(None, (0.0, None)))[1]
-
-
-def _modified(info: dict[str, Any]) -> float:
-    when = info.get("mtime") or info.get("LastModified") or info.get("created") or 0.0
-    return when.timestamp() if isinstance(when, datetime) else float(when)
-
-
-class Format(StrEnum):
-    """How status is told."""
-
-    text = "text"
-    json = "json"
-
-
-def status_command(
-    format_: Annotated[
-        Format, typer.Option("--format", help="A table, or JSON for programs.")
-    ] = Format.text,
-) -> None:
-    """Show per district: last delivery, rejects, lateness, holds, version, model.
-
-    Exit codes: 0 all well, 1 a district is held or its files are damaged, 2 refused.
-    """
-    errors = Console(stderr=True, soft_wrap=True)
-    try:
-        status = read_status(Settings.from_environment())
-    except RefusedError as error:
-        errors.print(str(error), markup=False, highlight=False)
-        raise typer.Exit(2) from None
-    if format_ is Format.json:
-        typer.echo(json.dumps(asdict(status), indent=2, default=_iso))
-    else:
-        _show(status, Console(), errors)
-    raise typer.Exit(1 if status.has_findings else 0)
-
-
-def _iso(value: date | datetime) -> str:
-    return value.isoformat()
-
-
-def _show(status: Status, out: Console, errors: Console) -> None:
-    table = Table("district", "last delivery", "rejected", "late", "version", "model")
-    for d in status.districts:
-        note = "" if d.configuration == "enabled" else f" ({d.configuration})"
-        version = d.current_version or "-"
-        if d.held_reasons:
-            version += " (held)"
-        rejected = f"{d.rows_rejected} of {d.rows_read}"
-        table.add_row(
-            f"{d.district_id}{note}",
-            f"{d.last_delivery_at:%Y-%m-%d %H:%M}" if d.last_delivery_at else "-",
-            rejected if d.rows_read is not None else "-",
-            f"{d.days_late} days" if d.days_late is not None else "-",
-            version,
-            escape(d.last_model or "-"),
-        )
-    out.print(table)
-    for d in status.districts:
-        for reason in d.held_reasons:
-            text = f"{d.district_id} is held since {d.held_since}: {reason}"
-            errors.print(text, markup=False, highlight=False)
-        if d.problem:
-            errors.print(f"{d.district_id}: {d.problem}", markup=False, highlight=False)
-    if status.warehouse:
-        errors.print(
-            f"{status.warehouse}; shown is what was published",
-            markup=False,
-            highlight=False,
-        )
+        try:
+            models = store.versions(settings.models, name)
+        except (OSError, ValueError, ImportError):
+            return
+        status.last_model = models[-1] if models else None

@@ -66,3 +66,26 @@
 {% macro spark__microseconds_between(earlier, later) -%}
     (unix_micros({{ later }}) - unix_micros({{ earlier }}))
 {%- endmacro %}
+
+{#- the Monday that begins a date's ISO week -#}
+{% macro week_start(date) -%} cast(date_trunc('week', {{ date }}) as date) {%- endmacro %}
+
+{#- one row per day from the earliest to the latest date of a relation -#}
+{% macro days_between(relation, first, last) -%}
+    {{ return(adapter.dispatch("days_between", "trackline")(relation, first, last)) }}
+{%- endmacro %}
+
+{% macro duckdb__days_between(relation, first, last) -%}
+    select
+        cast(
+            unnest(
+                range(min({{ first }}), max({{ last }}) + interval 1 day, interval 1 day)
+            ) as date
+        ) as usage_date,
+    from {{ relation }}
+{%- endmacro %}
+
+{% macro spark__days_between(relation, first, last) -%}
+    select explode(sequence(min({{ first }}), max({{ last }}), interval 1 day)) as usage_date
+    from {{ relation }}
+{%- endmacro %}

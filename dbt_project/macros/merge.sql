@@ -5,8 +5,8 @@
     A model that uses it names in its meta
       version  the columns that order two versions of one key, most telling first
       always   (optional) SQL on kept and fresh: replaced whatever the versions say
-      changes  (optional) a model to which every winner is appended; a column was_x there
-               takes the kept row's x -#}
+      changes  (optional) models to which every winner is appended, one for each reader; a
+               column was_x there takes the kept row's x -#}
 
 {% macro get_incremental_newest_version_sql(arguments) -%}
     {{ return(adapter.dispatch("newest_version", "trackline")(arguments)) }}
@@ -19,15 +19,20 @@
     {%- set columns = arguments["dest_columns"] | map(attribute="quoted") | join(", ") -%}
     {%- set meta = config.get("meta") -%}
     {%- set version = meta["version"] -%}
-    {%- set changes = ref(meta["changes"]) if meta.get("changes") else none -%}
     {%- set winners = "winners_of_" ~ this.identifier -%}
-    {%- set changed = changes_columns(changes) -%}
+    {%- set queues = [] -%}
+    {%- set earlier = [] -%}
+    {%- for name in meta.get("changes", []) -%}
+        {%- set names = queue_columns(ref(name)) -%}
+        {%- do queues.append((ref(name), names["now"] + names["was"])) -%}
+        {%- do earlier.extend(names["was"] | reject("in", earlier) | list) -%}
+    {%- endfor -%}
 
     create or replace temp table {{ winners }} as
     select
         fresh.*,
         kept.rowid as kept_row,
-        {% for name in changed if name.startswith("was_") -%}
+        {% for name in earlier -%}
             kept.{{ name[4:] }} as {{ name }},
         {% endfor %}
     from {{ fresh }} as fresh
@@ -50,11 +55,11 @@
         {% if meta.get("always") -%} or ({{ meta["always"] }}) {%- endif %}
     ;
 
-    {% if changes -%}
-    insert into {{ changes }} ({{ changed | join(", ") }})
-    select {{ changed | join(", ") }} from {{ winners }}
+    {% for queue, names in queues -%}
+    insert into {{ queue }} ({{ names | join(", ") }})
+    select {{ names | join(", ") }} from {{ winners }}
     ;
-    {%- endif %}
+    {%- endfor %}
 
     delete from {{ kept }}
     where rowid in (select kept_row from {{ winners }} where kept_row is not null)
@@ -69,11 +74,12 @@
     drop table {{ winners }}
 {%- endmacro %}
 
-{% macro changes_columns(changes) -%}
-    {{- return(
-        adapter.get_columns_in_relation(changes) | map(attribute="name") | list
-        if changes else []
-    ) -}}
+{% macro queue_columns(queue) -%}
+    {%- set names = {"now": [], "was": []} -%}
+    {%- for column in adapter.get_columns_in_relation(queue) -%}
+        {%- do names["was" if column.name.startswith("was_") else "now"].append(column.name) -%}
+    {%- endfor -%}
+    {{- return(names) -}}
 {%- endmacro %}
 
 {#- of the rows of a CTE, the newest of each key -#}

@@ -18,16 +18,21 @@
     {%- endif -%}
 {%- endmacro %}
 
-{% macro void_totals_of_a_new_table() -%}
-    {%- if not is_incremental() -%}
-        delete from {{ ref("int_usage_changes") }};
-        {%- set totals = api.Relation.create(
-            database=this.database, schema=this.schema, identifier="int_usage_totals"
-        ) -%}
-        {%- if load_relation(totals) %}
-        delete from {{ totals.include(database=false) }}
-        {%- endif %}
-    {%- else -%}
-        select 1
+{% macro void_counts_of_a_new_table() -%}
+    {%- set counts = {
+        "int_usage_changes": "int_usage_totals",
+        "int_window_changes": "int_recent_usage",
+        "int_week_changes": "int_app_weeks",
+    } -%}
+    {%- if execute and not is_incremental() -%}
+        {%- for changes, name in counts.items() %}
+        delete from {{ ref(changes) }};
+        {#- emptied, not dropped: dbt would still believe in a table of that name -#}
+        {%- set counted = load_relation(this.incorporate(path={"identifier": name})) -%}
+        {%- if counted %}
+        delete from {{ counted.include(database=false) }};
+        {%- endif -%}
+        {%- endfor %}
     {%- endif -%}
+    select 1
 {%- endmacro %}

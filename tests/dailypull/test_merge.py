@@ -25,7 +25,7 @@ def test_newer_version_wins_and_tombstone_is_remembered(project):
             usage("002", minutes="20", updated_at="2025-02-02T00:00:00Z"),
         ],
     )
-    project.build()
+    project.pull()
     assert project.table(FACT, BRIEF) == [
         ("001", "alpha", "2025-02-01", "10.000000", 0),
         ("002", "alpha", "2025-02-01", "20.000000", 0),
@@ -42,7 +42,7 @@ def test_newer_version_wins_and_tombstone_is_remembered(project):
         ],
         "2025-03-01T05:00:00",
     )
-    project.build()
+    project.pull()
     assert project.table(FACT, BRIEF) == [
         ("002", "alpha", "2025-02-01", "25.000000", 0),
     ]
@@ -55,7 +55,7 @@ def test_newer_version_wins_and_tombstone_is_remembered(project):
         ],
         "2025-03-01T06:00:00",
     )
-    project.build()
+    project.pull()
     assert project.table(FACT, BRIEF) == [
         ("002", "alpha", "2025-02-01", "25.000000", 0),
     ]
@@ -74,7 +74,7 @@ def test_totals_follow_corrections_and_withdrawals(project):
             usage(day="2025-02-15", app="beta", minutes="0"),
         ],
     )
-    project.build()
+    project.pull()
     columns = (
         "usage_minutes::float, app_count, first_used_on::varchar, last_used_on::varchar"
     )
@@ -91,7 +91,7 @@ def test_totals_follow_corrections_and_withdrawals(project):
         ],
         "2025-03-01T05:00:00",
     )
-    project.build()
+    project.pull()
     assert project.table("dim_students", columns) == [
         (6.0, 2, "2025-02-10", "2025-02-15")
     ]
@@ -102,9 +102,9 @@ def test_totals_follow_corrections_and_withdrawals(project):
 
 def test_nothing_new_changes_nothing(project):
     project.deliver("north/app_usage/1.csv", [usage()])
-    project.build()
+    project.pull()
     before = project.table("dq_files")
-    project.build()
+    project.pull()
     assert project.table("dq_files") == before
     assert project.rows("select count(*) from int_usage_changes") == [(0,)]
 
@@ -113,16 +113,16 @@ def test_a_day_used_and_withdrawn_while_it_waited_is_no_last_day(project, monkey
     """Totals are kept up by changes: two of one day must not leave the first's traces."""
     monkeypatch.setenv("TRACKLINE_AS_OF", "2025-02-01")
     project.deliver("north/app_usage/1.csv", [usage(day="2025-02-01")])
-    project.build()
+    project.pull()
     nights = (
         [usage(day="2025-02-20"), usage("002", day="2025-02-20"), usage("002")],
         [usage(day="2025-02-20", is_deleted="1"), usage("002", day="2025-02-20", minutes="0")],
     )
     for night, rows in enumerate(nights, start=2):
         project.deliver(f"north/app_usage/{night}.csv", rows, f"2025-03-01T0{night}:00:00")
-        project.build()
+        project.pull()
     monkeypatch.setenv("TRACKLINE_AS_OF", "2025-03-01")
-    project.build()
+    project.pull()
     assert project.table("dim_students", "student_id, last_used_on::varchar") == [
         ("001", "2025-02-01"),
         ("002", "2025-02-01"),

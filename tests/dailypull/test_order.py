@@ -165,7 +165,7 @@ def tables(project) -> dict[str, list[tuple]]:
         ),
         "students": project.rows("from dim_students order by 1, 2"),
         "rejects": project.table(
-            "dq_rejected_rows", "path, record_number, rule, value"
+            "dq_rejected_rows", "path, row_number, rule, value"
         ),
         "waiting": project.rows(
             "select count(*) from int_usage_changes where usage_date <= '2025-08-20'"

@@ -11,13 +11,13 @@ from publish_warehouse import read_json
 from typer.testing import CliRunner
 
 from trackline import status as status_module
+from trackline.commands.publish import publish
+from trackline.commands.status import status
 from trackline.publish import warehouse as warehouse_module
-from trackline.publish.command import publish_command
-from trackline.status import status_command
 
 app = typer.Typer()
-app.command("publish")(publish_command)
-app.command("status")(status_command)
+app.command("publish")(publish)
+app.command("status")(status)
 
 
 @pytest.fixture

@@ -242,7 +242,7 @@ join (
 def _read_fast(
     con: duckdb.DuckDBPyConnection, name: str, files: list[LandingFile]
 ) -> list[int]:
-    """Read CSV files with DuckDB's reader; return the places of those that it cannot."""
+    """Read CSV files with DuckDB's reader; return the places of those it cannot."""
     # DuckDB takes the empty lines of a single column for no lines at all
     if len(files[0].columns) == 1:
         return list(range(len(files)))

@@ -138,7 +138,7 @@ def stage(
 
 LEDGER = "dq_files"
 STATES = ("int_usage_versions", "int_score_versions", "int_event_versions")
-"""The tables that a loaded file's rows stand in: without one, no file counts as read."""
+"""Where a loaded file's rows stand: without one of them, no file counts as read."""
 
 
 def already_read(con: duckdb.DuckDBPyConnection) -> list[tuple]:

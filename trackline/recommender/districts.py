@@ -8,6 +8,7 @@ can be switched off (`Options.pooling`).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -24,7 +25,14 @@ from trackline.recommender.outcome import TOP, estimate_effects, fit_district, r
 from trackline.recommender.sql import grams_of
 from trackline.recommender.store import StoredModel, fingerprint_of
 
-__all__ = ["COLUMNS", "Options", "Result", "recommend_districts"]
+__all__ = [
+    "COLUMNS",
+    "District",
+    "Options",
+    "Result",
+    "each_district",
+    "recommend_districts",
+]
 
 COLUMNS = [
     "district_id", "student_id", "rank", "app_id", "score", "is_new", "reason",
@@ -82,60 +90,132 @@ class Result:
     status: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
+Loaded = pd.DataFrame | Callable[[str], pd.DataFrame]
+"""A table, or what loads the rows of one district of it."""
+
+
 def recommend_districts(
     apps: pd.DataFrame,
-    students: pd.DataFrame,
-    histories: pd.DataFrame,
+    students: Loaded,
+    histories: Loaded,
     co_use: pd.DataFrame,
     outcomes: pd.DataFrame | None = None,
-    outcome_uses: pd.DataFrame | None = None,
+    outcome_uses: Loaded | None = None,
     options: Options | None = None,
 ) -> Result:
     """Train every district and recommend to its students.
 
     Parameters
     ----------
+    apps, students, histories, co_use, outcomes, outcome_uses, options
+        As `each_district` takes them.
+
+    Returns
+    -------
+    Result
+    """
+    done = list(
+        each_district(
+            apps, students, histories, co_use, outcomes, outcome_uses, options
+        )
+    )
+    found = [one.recommendations for one in done if one.model is not None]
+    status = [(one.district_id, one.students, one.apps, one.note) for one in done]
+    return Result(
+        pd.concat(found, ignore_index=True)[COLUMNS] if found else _empty(),
+        [one.model for one in done if one.model is not None],
+        pd.DataFrame(status, columns=["district_id", "students", "apps", "note"]),
+    )
+
+
+@dataclass(frozen=True)
+class District:
+    """What came of one district.
+
+    Attributes
+    ----------
+    district_id : str
+    recommendations : DataFrame
+        COLUMNS; empty without a model.
+    model : StoredModel or None
+        None where nothing can be recommended.
+    students, apps : int
+        Who could get recommendations, and of how many apps.
+    note : str
+        One plain sentence: what was trained, or why nothing was.
+    """
+
+    district_id: str
+    recommendations: pd.DataFrame
+    model: StoredModel | None
+    students: int
+    apps: int
+    note: str
+
+
+def each_district(
+    apps: pd.DataFrame,
+    students: Loaded,
+    histories: Loaded,
+    co_use: pd.DataFrame,
+    outcomes: pd.DataFrame | None = None,
+    outcome_uses: Loaded | None = None,
+    options: Options | None = None,
+) -> Iterator[District]:
+    """Train one district after the other, and recommend to its students.
+
+    Memory is that of the largest district where students, histories and outcome_uses
+    load a district's rows when asked.
+
+    Parameters
+    ----------
     apps : DataFrame
         district_id, app_id: the eligible ones (enabled district, recommendable);
         optionally app_name and top_n.
-    students : DataFrame
+    students : DataFrame or callable
         district_id, student_id, band (null allowed): who gets recommendations (type 1).
-    histories : DataFrame
+    histories : DataFrame or callable
         district_id, student_id, app_id, first_used_on, last_used_on, is_used (counts
         as used now: not recommended). Eligible apps of these students.
     co_use : DataFrame
         `gram_sql` over all students' use of eligible apps.
     outcomes : DataFrame, optional
         district_id and the columns of `outcome.fit_district`.
-    outcome_uses : DataFrame, optional
+    outcome_uses : DataFrame or callable, optional
         district_id, student_id, app_id, usage_minutes strictly between the two scores.
     options : Options, optional
 
-    Returns
-    -------
-    Result
+    Yields
+    ------
+    District
+        In order of district_id.
     """
     options = options or Options()
     effects = _effects(outcomes, outcome_uses, options)
-    tables = {"students": students, "histories": histories, "co_use": co_use}
-    split = {
-        name: dict(iter(t.groupby("district_id", sort=True)))
-        for name, t in tables.items()
+    load = {
+        "students": _loader(students),
+        "histories": _loader(histories),
+        "co_use": _loader(co_use),
     }
-    found, models, status = [], [], []
     for district, own in apps.groupby("district_id", sort=True):
-        here = {n: split[n].get(district, tables[n].iloc[:0]) for n in tables}
+        here = {name: of(district) for name, of in load.items()}
         others = co_use[co_use["district_id"] != district]
         rows, model, note = _one(district, own, here, others, effects, options)
-        status.append((district, len(here["students"]), len(own), note))
-        if rows is not None:
-            found.append(rows)
-            models.append(model)
-    return Result(
-        pd.concat(found, ignore_index=True)[COLUMNS] if found else _empty(),
-        models,
-        pd.DataFrame(status, columns=["district_id", "students", "apps", "note"]),
-    )
+        yield District(
+            district,
+            _empty() if rows is None else rows[COLUMNS],
+            model,
+            len(here["students"]),
+            len(own),
+            note,
+        )
+
+
+def _loader(table: Loaded) -> Callable[[str], pd.DataFrame]:
+    if callable(table):
+        return table
+    split = dict(iter(table.groupby("district_id", sort=True)))
+    return lambda district: split.get(district, table.iloc[:0])
 
 
 def _empty() -> pd.DataFrame:
@@ -143,13 +223,13 @@ def _empty() -> pd.DataFrame:
 
 
 def _effects(
-    outcomes: pd.DataFrame | None, uses: pd.DataFrame | None, options: Options
+    outcomes: pd.DataFrame | None, uses: Loaded | None, options: Options
 ) -> pd.DataFrame:
     fits = {}
     if outcomes is not None and uses is not None and len(outcomes):
-        used = dict(iter(uses.groupby("district_id")))
+        uses_of = _loader(uses)
         for district, one in outcomes.groupby("district_id"):
-            fit = fit_district(one, used.get(district, uses.iloc[:0]))
+            fit = fit_district(one, uses_of(district))
             if fit is not None:
                 fits[district] = fit
     if options.pooling or not fits:

@@ -6,7 +6,7 @@
         unique_key=["district_id", "event_id"],
         meta={
             "version": ["file_modified_at", "path", "record_number"],
-            "changes": "int_event_changes",
+            "changes": ["int_event_changes"],
         },
         post_hook="{{ touch_all_events() }}",
     )

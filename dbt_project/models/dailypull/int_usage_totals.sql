@@ -7,8 +7,11 @@
         incremental_strategy="newest_version",
         unique_key=["district_id", "student_id", "app_id", "school_year_starts_on"],
         meta={"version": [], "keep": "day_count > 0"},
-        pre_hook="{{ prepare_totals() }}",
-        post_hook="{{ forget_counted_changes() }}",
+        pre_hook=[
+            "{{ prepare_counts('int_usage_changes', is_void_total()) }}",
+            "{{ note_open_totals() }}",
+        ],
+        post_hook="{{ forget_counted_changes('int_usage_changes') }}",
     )
 }}
 -- depends_on: {{ ref("int_usage_changes") }}

@@ -10,14 +10,15 @@
                 "source_rank", "updated_at", "file_modified_at", "path", "record_number"
             ],
             "always": "kept.source_rank = 0 and fresh.source_rank = 0",
-            "changes": "int_usage_changes",
+            "changes": ["int_usage_changes", "int_window_changes", "int_week_changes"],
             "sort": "usage_date",
         },
-        pre_hook="{{ void_totals_of_a_new_table() }}",
+        pre_hook="{{ void_counts_of_a_new_table() }}",
         post_hook="delete from {{ ref('int_event_changes') }}",
     )
 }}
--- depends_on: {{ ref("int_usage_changes") }}, {{ ref("int_event_bounds") }}
+-- depends_on: {{ ref("int_usage_changes") }}, {{ ref("int_window_changes") }}
+-- depends_on: {{ ref("int_week_changes") }}, {{ ref("int_event_bounds") }}
 with
     daily_totals as (
         select

@@ -4,8 +4,9 @@
     config(
         materialized="incremental",
         incremental_strategy="newest_version",
-        unique_key=["path", "file_modified_at", "record_number"],
+        unique_key=["path", "file_modified_at", "row_number"],
         meta={"version": []},
+        on_schema_change="fail",
     )
 }}
 {% for table in landing_tables() -%}
@@ -13,11 +14,11 @@
         district_id,
         '{{ table }}' as table_name,
         path,
+        record_number as row_number,
         rule,
         column_name,
         value,
         {{ build_time() }} as loaded_at,
-        record_number,
         file_modified_at,
     from {{ ref("stg_landing__" ~ table) }}
     where rule is not null

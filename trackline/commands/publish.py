@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from trackline.publish.run import PublishReport, publish
-from trackline.settings import RefusedError, Settings
+if TYPE_CHECKING:
+    from rich.console import Console
 
-__all__ = ["publish_command"]
+    from trackline.publish.run import PublishReport
+
+__all__ = ["publish"]
 
 
-def publish_command(
+def publish(
     district: Annotated[
         list[str] | None,
         typer.Option("--district", metavar="ID", help="Only this one; repeatable."),
@@ -33,33 +32,37 @@ def publish_command(
 
     Exit codes: 0 done, 1 a district is held or failed, 2 refused.
     """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    from trackline.publish import run
+    from trackline.settings import Settings
+
     errors = Console(stderr=True, soft_wrap=True)
-    try:
-        with Progress(
-            TextColumn("publishing"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.description}", markup=False),
-            console=errors,
-            transient=True,
-        ) as bar:
-            task = bar.add_task("", total=None)
-            report = publish(
-                Settings.from_environment(),
-                districts=district or None,
-                approve=approve or None,
-                progress=lambda done, total, text: bar.update(
-                    task, completed=done, total=total, description=text
-                ),
-            )
-    except RefusedError as error:
-        errors.print(str(error), markup=False, highlight=False)
-        raise typer.Exit(2) from None
+    with Progress(
+        TextColumn("publishing"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.description}", markup=False),
+        console=errors,
+        transient=True,
+    ) as bar:
+        task = bar.add_task("", total=None)
+        report = run.publish(
+            Settings.from_environment(),
+            districts=district or None,
+            approve=approve or None,
+            progress=lambda done, total, text: bar.update(
+                task, completed=done, total=total, description=text
+            ),
+        )
     _tell(report, Console(soft_wrap=True), errors)
     raise typer.Exit(1 if report.has_findings else 0)
 
 
 def _tell(report: PublishReport, out: Console, errors: Console) -> None:
+    from rich.markup import escape
+
     for outcome in report.outcomes:
         version = f" {outcome.version}" if outcome.version else ""
         kept = " stays" if outcome.state == "held" and outcome.version else ""

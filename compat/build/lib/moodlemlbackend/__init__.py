@@ -1,0 +1,3 @@
+"""The commands that Moodle's Python predictions processor runs, one module each."""
+
+__version__ = "3.0.5"

@@ -1,0 +1,30 @@
+{#- Deletes a student's rows from every table of the warehouse. Who it is stands in the
+    environment and is asked for by a function: neither SQL text nor a log repeats it. -#}
+{% macro forget_student() -%}
+    {%- set tables = run_query(
+        "select columns.schema_name, columns.table_name, columns.column_name"
+        ~ " from duckdb_columns() as columns"
+        ~ " inner join duckdb_tables() as tables using (database_name, schema_name, table_name)"
+        ~ " where columns.database_name = current_database()"
+        ~ " and columns.column_name in ('student_id', 'was_student_id', 'user_id')"
+        ~ " order by 1, 2, 3"
+    ).rows -%}
+    {%- set statements = [] -%}
+    {%- for table in tables -%}
+        {%- do statements.append(
+            "delete from " ~ quoted(table[0]) ~ "." ~ quoted(table[1])
+            ~ " where district_id = trackline_forgotten_district()"
+            ~ " and " ~ quoted(table[2]) ~ " = trackline_forgotten_student()"
+        ) -%}
+    {%- endfor -%}
+    {#- counts that name nobody, yet the student is in them: counted anew by a build -#}
+    {%- do statements.append(
+        "delete from int_app_weeks where district_id = trackline_forgotten_district()"
+    ) -%}
+    {%- do statements.append(
+        "update dq_rejected_rows set value = null"
+        ~ " where district_id = trackline_forgotten_district()"
+        ~ " and contains(value, trackline_forgotten_student())"
+    ) -%}
+    {%- do run_query("begin; " ~ statements | join("; ") ~ "; commit") -%}
+{%- endmacro %}

@@ -1,0 +1,93 @@
+-- one row per student and app used in the student's window: the 28 days that end with
+-- the
+-- last use, as far as they lie in the school year. A window changes only with its
+-- student's days, so a night counts those again that int_window_changes names
+{{
+    config(
+        materialized="incremental",
+        incremental_strategy="append",
+        pre_hook=[
+            "{{ prepare_counts('int_window_changes', is_void_count('window_ends_on')) }}",
+            "{{ forget_stale_windows() }}",
+        ],
+        post_hook="{{ forget_counted_changes('int_window_changes') }}",
+    )
+}}
+-- depends_on: {{ ref("int_window_changes") }}
+with
+    districts as (
+        select district_id, school_year_starts_on
+        from {{ ref("int_districts") }}
+        where is_enabled
+    ),
+
+    versions as (select * from {{ ref("int_usage_versions") }} where not is_deleted),
+
+    ends as (
+        select district_id, student_id, max(last_used_on) as window_ends_on
+        from {{ ref("int_usage_current") }}
+        group by district_id, student_id
+    ),
+
+    {% if is_incremental() -%}
+        counted_districts as (
+            -- a set of tenants, not a repair of duplicates
+            select distinct district_id from {{ this }}
+        ),
+    {%- endif %}
+
+    windows as (
+        select
+            ends.district_id,
+            ends.student_id,
+            districts.school_year_starts_on,
+            greatest(
+                cast({{ dbt.dateadd("day", -27, "ends.window_ends_on") }} as date),
+                districts.school_year_starts_on
+            ) as window_starts_on,
+            ends.window_ends_on,
+        from ends
+        inner join districts on ends.district_id = districts.district_id
+        {% if is_incremental() -%}
+            left join
+                counted_districts as counted on ends.district_id = counted.district_id
+            left join
+                stale_windows as stale
+                on ends.district_id = stale.district_id
+                and ends.student_id = stale.student_id
+        {%- endif %}
+        where
+            ends.window_ends_on is not null
+            {% if is_incremental() -%}
+                and (counted.district_id is null or stale.student_id is not null)
+            {%- endif %}
+    ),
+
+    -- an equality on the day lets the engine skip what lies before every window
+    days as ({{ days_between("windows", "window_starts_on", "window_ends_on") }})
+
+select
+    windows.district_id,
+    windows.student_id,
+    versions.app_id,
+    windows.school_year_starts_on,
+    windows.window_ends_on,
+    cast(sum(versions.usage_minutes) as decimal(28, 6)) as usage_minutes,
+    cast(sum(versions.session_count) as bigint) as session_count,
+    count(*) as days_used,
+    max(versions.usage_date) as last_used_on,
+from versions
+inner join days on versions.usage_date = days.usage_date
+inner join
+    windows
+    on versions.district_id = windows.district_id
+    and versions.student_id = windows.student_id
+    and versions.usage_date >= windows.window_starts_on
+    and versions.usage_date <= windows.window_ends_on
+where versions.usage_minutes > 0 or versions.session_count > 0
+group by
+    windows.district_id,
+    windows.student_id,
+    versions.app_id,
+    windows.school_year_starts_on,
+    windows.window_ends_on

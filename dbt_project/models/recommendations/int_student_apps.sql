@@ -1,0 +1,47 @@
+-- one row per student and application ever used up to as_of: what a recommendation may
+-- know of the two. It counts as used by the minutes in the 28 days to the last use
+{{ config(materialized="view") }}
+with
+    districts as (
+        select district_id, used_minutes
+        from {{ ref("int_districts") }}
+        where is_enabled
+    ),
+    totals as (select * from {{ ref("int_usage_totals") }} where days_used > 0),
+    recent as (select * from {{ ref("int_recent_usage") }}),
+    apps as (
+        select district_id, app_id, is_recommendable from {{ ref("int_district_apps") }}
+    ),
+
+    ever as (
+        select
+            district_id,
+            student_id,
+            app_id,
+            min(first_used_on) as first_used_on,
+            max(last_used_on) as last_used_on,
+            cast(sum(usage_minutes) as decimal(28, 6)) as usage_minutes,
+            cast(sum(days_used) as bigint) as days_used,
+        from totals
+        group by district_id, student_id, app_id
+    )
+
+select
+    ever.district_id,
+    ever.student_id,
+    ever.app_id,
+    ever.first_used_on,
+    ever.last_used_on,
+    ever.usage_minutes,
+    ever.days_used,
+    coalesce(recent.usage_minutes, cast(0 as decimal(28, 6))) as recent_minutes,
+    coalesce(recent.usage_minutes >= districts.used_minutes, false) as is_used,
+    coalesce(apps.is_recommendable, false) as is_recommendable,
+from ever
+inner join districts on ever.district_id = districts.district_id
+left join
+    recent
+    on ever.district_id = recent.district_id
+    and ever.student_id = recent.student_id
+    and ever.app_id = recent.app_id
+left join apps on ever.district_id = apps.district_id and ever.app_id = apps.app_id

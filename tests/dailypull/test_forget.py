@@ -1,0 +1,107 @@
+"""A forgotten student is gone from every table and file, and stays gone."""
+
+from __future__ import annotations
+
+import pytest
+
+from trackline import forgetting, privacy
+from trackline.publish import publish
+from trackline.settings import RefusedError, Settings
+
+FORGOTTEN, KEPT = "forget-me-4711", "keep-me-0815"
+
+
+def deliver(project):
+    days = [f"2025-02-{day:02}" for day in range(3, 15)]
+    project.deliver(
+        "north/app_usage/1.csv",
+        [
+            {"student_id": s, "app_id": app, "usage_date": day, "usage_minutes": "9"}
+            for s in (FORGOTTEN, KEPT)
+            for app in ("alpha", "beta")
+            for day in days
+        ]
+        + [
+            {
+                "student_id": f"{FORGOTTEN},?",
+                "app_id": "alpha",
+                "usage_date": "tomorrow",
+                "usage_minutes": "1",
+            }
+        ],
+    )
+    project.deliver(
+        "north/scores/1.csv",
+        [
+            {
+                "student_id": s,
+                "measure": "assessment",
+                "score": score,
+                "measured_on": "2025-02-10",
+            }
+            for s, score in ((FORGOTTEN, 90), (KEPT, 60))
+        ],
+    )
+    project.deliver("north/students/1.csv", f"student_id\n{FORGOTTEN}\n{KEPT}\n")
+
+
+def files_naming(root, name: str) -> list[str]:
+    return sorted(
+        str(path.relative_to(root))
+        for path in root.rglob("*")
+        if path.is_file() and "landing" not in path.parts
+        if name.encode() in path.read_bytes()
+    )
+
+
+@pytest.mark.parametrize("key", [None, "a secret"])
+def test_gone_for_good(project, monkeypatch, key):
+    if key:
+        monkeypatch.setenv("TRACKLINE_PSEUDONYM_KEY", key)
+    deliver(project)
+    project.build()
+    settings = Settings.from_environment()
+    publish(settings)
+    stored = privacy.pseudonym(key, "north", FORGOTTEN) if key else FORGOTTEN
+    assert project.rows(
+        "select count(*) from dim_students where student_id = ?", [stored]
+    ) == [(1,)]
+
+    forgetting.forget(settings, "north", FORGOTTEN)
+
+    for name in {stored, FORGOTTEN}:
+        assert files_naming(project.root, name) == []
+    kept = privacy.pseudonym(key, "north", KEPT) if key else KEPT
+    assert project.rows("select student_id from dim_students") == [(kept,)]
+    assert project.rows(
+        "select sum(student_count) from rpt_most_used_by_district"
+        " where scope = 'district' and app_id = 'alpha'"
+    ) == [(1,)]
+    before = project.rows("select count(*), sum(usage_minutes) from fct_daily_usage")
+    # neither a full refresh nor a later delivery brings the student back
+    project.deliver(
+        "north/app_usage/2.csv",
+        [
+            {
+                "student_id": FORGOTTEN,
+                "app_id": "alpha",
+                "usage_date": "2025-02-20",
+                "usage_minutes": "1",
+            }
+        ],
+        "2025-03-01T06:00:00",
+    )
+    project.build("--full-refresh")
+    assert (
+        project.rows("select count(*), sum(usage_minutes) from fct_daily_usage")
+        == before
+    )
+    assert project.rows("select student_id from dim_students") == [(kept,)]
+    assert project.rows(
+        "select rows_read, rows_accepted from dq_files where path like '%2.csv'"
+    ) == [(1, 1)]
+
+
+def test_an_unknown_district_is_refused(project):
+    with pytest.raises(RefusedError, match="south"):
+        forgetting.forget(Settings.from_environment(), "south", "1")

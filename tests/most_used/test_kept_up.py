@@ -1,0 +1,118 @@
+"""Night by night the windows, weeks and rankings are those of a full refresh."""
+
+from __future__ import annotations
+
+import random
+
+TABLES = {
+    "int_recent_usage": "*",
+    # counted_to tells when a week was last counted, not what it holds
+    "int_app_weeks": "* exclude (counted_to)",
+    "rpt_most_used_by_student": "*",
+    "rpt_most_used_by_district": "*",
+    "rpt_app_value": "*",
+}
+APPS = ("alpha", "beta", "gamma")
+
+
+def tables(project) -> dict[str, list[tuple]]:
+    return {name: project.table(name, columns) for name, columns in TABLES.items()}
+
+
+def night(project, number: int, rng: random.Random, first: str, days: int) -> None:
+    """Days from first on, corrected and withdrawn at will, for both districts."""
+    from datetime import date, timedelta
+
+    for district in ("north", "south"):
+        rows = [
+            {
+                "student_id": f"{rng.randrange(12):03}",
+                "app_id": rng.choice(APPS),
+                "usage_date": date.fromisoformat(first)
+                + timedelta(days=rng.randrange(days)),
+                "usage_minutes": rng.choice((0, 5, 15, 40)),
+                "session_count": rng.choice((0, 1, 2)),
+                "is_deleted": rng.choice(("false", "false", "true")),
+                "updated_at": f"2025-03-01T00:{rng.randrange(60):02}:00",
+            }
+            for _ in range(60)
+        ]
+        project.deliver(
+            f"{district}/app_usage/{number}.csv", rows, f"2025-03-01T0{number}:00:00"
+        )
+
+
+def goals(project, goal: int) -> None:
+    project.write_seed(
+        "district_apps",
+        [
+            {
+                "district_id": district,
+                "app_id": app,
+                "app_name": app,
+                "weekly_minutes_goal": goal if app != "gamma" else "",
+            }
+            for district in ("north", "south")
+            for app in APPS
+        ],
+    )
+
+
+def test_nights_equal_a_full_refresh(project):
+    rng = random.Random(7)
+    districts = [{"district_id": "north"}, {"district_id": "south"}]
+    project.configure(districts)
+    goals(project, 20)
+    for name in ("north", "south"):
+        project.deliver(
+            f"{name}/scores/1.csv",
+            [
+                {
+                    "student_id": f"{n:03}",
+                    "measure": ("assessment", "forecast", "average")[n % 3],
+                    "score": 10 * n % 100,
+                    "measured_on": "2025-01-15",
+                    "app_id": "alpha",
+                }
+                for n in range(12)
+            ],
+        )
+    # 2 March lies after as_of: it waits in the queues until the third night
+    night(project, 1, rng, "2024-07-15", 231)
+    project.build()
+    night(project, 2, rng, "2025-02-10", 21)
+    project.build()
+    district_rows = [
+        {"district_id": "north", "as_of": "2025-03-02"},
+        {"district_id": "south", "enabled": "false"},
+    ]
+    project.configure(district_rows)
+    goals(project, 15)
+    night(project, 3, rng, "2024-07-15", 231)
+    project.build()
+    assert project.rows("select distinct district_id from int_recent_usage") == [
+        ("north",)
+    ]
+    # as_of goes back, the disabled district returns, a student loses every day
+    project.configure([{"district_id": "north", "as_of": "2025-02-27"}, districts[1]])
+    goals(project, 15)
+    night(project, 4, rng, "2024-11-01", 30)
+    project.build()
+    kept = tables(project)
+    assert all(kept.values())
+    project.build("--full-refresh")
+    assert tables(project) == kept
+    # the next year's first day, as the district counts it
+    project.configure([{"district_id": "north", "as_of": "2025-08-01"}, districts[1]])
+    goals(project, 15)
+    project.build()
+    assert project.rows(
+        "select count(*) from int_recent_usage where district_id = 'north'"
+    ) == [(0,)]
+    assert project.rows(
+        "select count(*) from rpt_most_used_by_student where district_id = 'north'"
+    ) == [(0,)]
+    # what lies after as_of waits, the rest has been read
+    assert project.rows(
+        "select count(*) from int_window_changes where district_id = 'north'"
+    ) == [(0,)]
