@@ -27,6 +27,9 @@ EXPANSION = 300
 """A gzip member that says it grows more than so many times is not read on."""
 
 
+UNREADABLE = (OSError, EOFError, ValueError, zlib.error, csv.Error, duckdb.Error)
+"""What reading a header or footer may come to."""
+
 PARQUET = "read_parquet({}, hive_partitioning = false, binary_as_string = true)"
 """Text of older writers comes without saying that it is text."""
 
@@ -125,6 +128,14 @@ def _walk(folder: str, *, is_top: bool = True) -> Iterator[os.DirEntry[str]]:
             yield entry
 
 
+def _only(path: Path) -> Iterator[os.DirEntry[str]]:
+    if path.is_dir():
+        yield from _walk(str(path))
+        return
+    with os.scandir(path.parent) as entries:
+        yield from [entry for entry in entries if entry.name == path.name]
+
+
 EARLIEST, LATEST = datetime(1, 1, 3), datetime(9999, 12, 29)
 """File systems know times that ISO does not; a day and a time zone still fit."""
 
@@ -140,7 +151,9 @@ def _modified_at(stat: os.stat_result) -> datetime:
     )
 
 
-def discover(landing: Path, time_zones: Mapping[str, str]) -> list[LandingFile]:
+def discover(
+    landing: Path, time_zones: Mapping[str, str], within: Path | None = None
+) -> list[LandingFile]:
     """List the landing files, without opening any.
 
     Parameters
@@ -149,6 +162,8 @@ def discover(landing: Path, time_zones: Mapping[str, str]) -> list[LandingFile]:
         The landing folder; one that does not exist holds no files.
     time_zones : mapping of str to str
         IANA time zone of every configured district.
+    within : Path, optional
+        Only this file, or the files of this folder, of the landing folder.
 
     Returns
     -------
@@ -159,7 +174,7 @@ def discover(landing: Path, time_zones: Mapping[str, str]) -> list[LandingFile]:
     if not landing.is_dir():
         return []
     found = []
-    for entry in _walk(str(landing)):
+    for entry in _walk(str(landing)) if within is None else _only(within):
         try:
             stat = entry.stat(follow_symlinks=False)
         except FileNotFoundError:
@@ -223,13 +238,20 @@ def inspect(
     return [_inspect(file, con) if file.status == "new" else file for file in files]
 
 
+def column_names(
+    file: LandingFile, con: duckdb.DuckDBPyConnection
+) -> tuple[tuple[str, str], ...]:
+    """Return name and physical type of a file's columns; raises where it has none."""
+    return _parquet_columns(file, con) if file.is_parquet else _csv_columns(file)
+
+
 def _inspect(file: LandingFile, con: duckdb.DuckDBPyConnection) -> LandingFile:
     try:
-        columns = _parquet_columns(file, con) if file.is_parquet else _csv_columns(file)
+        columns = column_names(file, con)
     except gzip.BadGzipFile as error:
         return replace(file, status="unreadable", problem=first_line(error))
     except (OSError, duckdb.IOException) as error:
-        if _opens(file):
+        if opens(file):
             return replace(file, status="unreadable", problem=first_line(error))
         return replace(file, status="unavailable", problem=first_line(error))
     except (EOFError, ValueError, zlib.error, csv.Error, duckdb.Error) as error:
@@ -239,7 +261,8 @@ def _inspect(file: LandingFile, con: duckdb.DuckDBPyConnection) -> LandingFile:
     return replace(file, status=status, problem=problem, columns=columns)
 
 
-def _opens(file: LandingFile) -> bool:
+def opens(file: LandingFile) -> bool:
+    """Return whether the system lets anybody read the file now."""
     try:
         with open(file.location, "rb") as stream:
             stream.read(1)
@@ -279,7 +302,8 @@ def _parquet_columns(
     names = con.execute(
         "select name from parquet_schema(?)", [literal(file.location)]
     ).fetchall()
-    known = {column.name for column in TABLES[file.table_name].columns}
+    table = TABLES.get(file.table_name)
+    known = {column.name for column in table.columns} if table else set()
     for name, kind, *_ in rows:
         original = re.sub(r"_[0-9]+$", "", name).lower()
         if original in known and (name,) not in names:
