@@ -116,10 +116,15 @@ def test_a_day_used_and_withdrawn_while_it_waited_is_no_last_day(project, monkey
     project.pull()
     nights = (
         [usage(day="2025-02-20"), usage("002", day="2025-02-20"), usage("002")],
-        [usage(day="2025-02-20", is_deleted="1"), usage("002", day="2025-02-20", minutes="0")],
+        [
+            usage(day="2025-02-20", is_deleted="1"),
+            usage("002", day="2025-02-20", minutes="0"),
+        ],
     )
     for night, rows in enumerate(nights, start=2):
-        project.deliver(f"north/app_usage/{night}.csv", rows, f"2025-03-01T0{night}:00:00")
+        project.deliver(
+            f"north/app_usage/{night}.csv", rows, f"2025-03-01T0{night}:00:00"
+        )
         project.pull()
     monkeypatch.setenv("TRACKLINE_AS_OF", "2025-03-01")
     project.pull()

@@ -164,9 +164,7 @@ def tables(project) -> dict[str, list[tuple]]:
             " order by 1, 2, 3, 4"
         ),
         "students": project.rows("from dim_students order by 1, 2"),
-        "rejects": project.table(
-            "dq_rejected_rows", "path, row_number, rule, value"
-        ),
+        "rejects": project.table("dq_rejected_rows", "path, row_number, rule, value"),
         "waiting": project.rows(
             "select count(*) from int_usage_changes where usage_date <= '2025-08-20'"
             " union all select count(*) from int_event_changes"
@@ -225,7 +223,7 @@ def cases(count: int):
     )
 
 
-@cases(int(os.environ.get("N", "25")))
+@cases(25)
 @given(nights=deliveries())
 def test_order_does_not_matter(project, seeded, nights):
     check_case(project, seeded, nights)
