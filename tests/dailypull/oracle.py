@@ -1,7 +1,7 @@
 """INTERFACE sections 2 and 4 in plain Python: what the daily pull must come to.
 
-Written from that page alone, with exact decimals and no SQL, so that a mistake would have
-to be made twice. It takes every row delivered, in whatever order.
+Written from that page alone, with exact decimals and no SQL, so that a mistake would
+have to be made twice. It takes every row delivered, in whatever order.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def is_deleted(row: dict) -> bool:
 
 
 def event_days(files: list[Delivered], zones: dict[str, str]) -> dict[tuple, tuple]:
-    """Return {key of app_usage: (minutes, sessions, newest file time)} of all events."""
+    """Return {key of app_usage: (minutes, sessions, file time)} of all events."""
     events = newest(
         ((district, row["event_id"]), place, {**row, "file": place[0]})
         for district, row, _, place in records(files, "events")
@@ -231,7 +231,9 @@ def type_and_score(
     scores: list[tuple], year_start: date
 ) -> tuple[int | None, Decimal | None, date | None]:
     """Return type, score on the basis ``latest``, and its date."""
-    for type_, measure in enumerate(("assessment", "forecast", "average"), start=1):
+    for type_, measure in enumerate(  # noqa: B007
+        ("assessment", "forecast", "average"), start=1
+    ):
         some = [s for s in scores if s[0] == measure and s[1] >= year_start]
         if some:
             break

@@ -1,4 +1,4 @@
-"""One district's bad files in a build: its own good rows and the others' are unharmed."""
+"""One district's bad files in a build: all other rows are unharmed."""
 
 from __future__ import annotations
 
@@ -75,7 +75,8 @@ def test_everything_at_once(project):
         (f"{n}/1.csv", 3, "bad_date", "usage_date", "2025-02-30"),
         (f"{n}/1.csv", 5, "future_date", "usage_date", "2999-01-01"),
         *[(f"{n}/cut.parquet", 0, "unreadable_file", None, row[0])
-          for row in project.rows("select value from dq_rejected_rows where path like '%t.parquet'")],
+          for row in project.rows("select value from dq_rejected_rows"
+                                  " where path like '%t.parquet'")],
         ("north/events/1.csv", 2, "bad_date", "occurred_at", "soon"),
         ("north/scores/1.csv", 1, "out_of_range", "score", "-9"),
         ("north/scores/1.csv", 2, "out_of_range", "score", "110"),
@@ -113,7 +114,7 @@ def test_everything_at_once(project):
     project.deliver("nowhere/app_usage/1.csv", csv(GOOD))
     project.pull()
     assert project.rows("select status, rows_accepted from dq_files"
-                        " where district_id = 'nowhere'") == [("loaded", 1)]  # fmt: skip
+                        " where district_id = 'nowhere'") == [("loaded", 1)]  # fmt: skip  # noqa: E501
     assert len(project.table("fct_daily_usage")) == len(before[2]) + 1
 
 
@@ -128,7 +129,7 @@ def _swap_content(path) -> None:
 def test_a_file_that_vanishes_while_a_build_reads_is_read_when_it_is_back(
     project, monkeypatch
 ):
-    """Nothing but its content says whether a file is broken: a lost share says nothing."""
+    """Nothing but its content says whether a file is broken: a lost share says nothing."""  # noqa: E501
     lost = [
         project.deliver(f"north/app_usage/lost.{kind}", [
             {"student_id": kind, "app_id": "alpha", "usage_date": "2025-02-01",

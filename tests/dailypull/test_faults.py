@@ -1,4 +1,4 @@
-"""Builds that are killed, run out of disk or find the warehouse taken: rerun, and right."""
+"""Builds that are killed, run out of disk or find the warehouse taken."""
 
 from __future__ import annotations
 
@@ -50,7 +50,9 @@ def night(number: int) -> list[Delivered]:
          "occurred_at": f"{day()}T{chance.randrange(24):02}:00:00Z"}
         for _ in range(100)
     )  # fmt: skip
-    roster = tuple({"student_id": f"{n:03}", "school_id": f"s{number}"} for n in range(50))
+    roster = tuple(
+        {"student_id": f"{n:03}", "school_id": f"s{number}"} for n in range(50)
+    )
     return [
         Delivered(f"north/{table}/{number}.{kind}", at, rows)
         for table, kind, rows in (

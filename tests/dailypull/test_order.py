@@ -1,7 +1,7 @@
 """Whatever order rows arrive in, the tables are those of one full refresh, and right.
 
-The same rows lie in other files, arrive in other runs, twice, late, corrected, withdrawn:
-a table that depends on any of that would differ from the oracle in some case.
+The same rows lie in other files, arrive in other runs, twice, late, corrected,
+withdrawn: a table that depends on any of that would differ from the oracle in a case.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from oracle import Delivered, expected
 
 AS_OF = date(2025, 8, 20)
 ZONES = {"north": "America/New_York", "south": "UTC", "late": "Asia/Kolkata"}
-# the first days of a school year and the last of the one before, 35 days back, a year back,
-# and days that come after as_of
-DAYS = ("2025-08-21", "2025-08-20", "2025-08-19", "2025-08-01", "2025-07-31", "2025-07-16",
-        "2024-08-01", "2024-02-29")  # fmt: skip
+# the first days of a school year and the last of the one before, 35 days back, a year
+# back, and days that come after as_of
+DAYS = ("2025-08-21", "2025-08-20", "2025-08-19", "2025-08-01", "2025-07-31",
+        "2025-07-16", "2024-08-01", "2024-02-29")  # fmt: skip
 # nights on which as_of was earlier: days then wait until they are no longer ahead
 NIGHTS = ("2025-07-31", "2025-08-18", "2025-08-20")
 FILE_TIMES = tuple(
@@ -69,7 +69,7 @@ event_rows = st.fixed_dictionaries(
         # around midnight in New York and Kolkata, and across a month
         "occurred_at": st.sampled_from(
             ["2025-08-19T03:59:00Z", "2025-08-19T04:00:00Z", "2025-08-19T04:05:00.5Z",
-             "2025-08-18T18:29:59Z", "2025-08-18T18:30:00Z", "2025-07-31T23:59:59-04:00",
+             "2025-08-18T18:29:59Z", "2025-08-18T18:30:00Z", "2025-07-31T23:59:59-04:00",  # noqa: E501
              "2025-08-20T05:00:00Z", "2025-07-16T12:00:00Z"]
         ),
         "duration_seconds": st.sampled_from([None, None, "30", "59.9999995", "86400"]),
@@ -159,9 +159,9 @@ def tables(project) -> dict[str, list[tuple]]:
         "usage": project.table("fct_daily_usage"),
         "scores": project.table("fct_scores"),
         "totals": project.rows(
-            "select district_id, student_id, app_id, school_year_starts_on, usage_minutes,"
-            " session_count, days_used, first_used_on, last_used_on from int_usage_totals"
-            " order by 1, 2, 3, 4"
+            "select district_id, student_id, app_id, school_year_starts_on, "
+            " usage_minutes, session_count, days_used, first_used_on, last_used_on"
+            " from int_usage_totals order by 1, 2, 3, 4"
         ),
         "students": project.rows("from dim_students order by 1, 2"),
         "rejects": project.table("dq_rejected_rows", "path, row_number, rule, value"),

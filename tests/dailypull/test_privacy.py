@@ -8,7 +8,13 @@ import sqlite3
 import stat
 
 KEY = "a key that only this test knows"
-SEEN = ("raw-jane-4711", "râw-ünïcode-🦊-42", "raw-roster-13", "raw-event-99", "raw-user-77")
+SEEN = (
+    "raw-jane-4711",
+    "râw-ünïcode-🦊-42",
+    "raw-roster-13",
+    "raw-event-99",
+    "raw-user-77",
+)
 BAD = ("raw-reject-55", "raw-nöheader-66")
 
 
@@ -27,7 +33,9 @@ def test_raw_ids_stand_in_the_vault_alone(project, monkeypatch):
     project.deliver("north/app_usage/2.csv", f"{BAD[1]},alpha,2025-02-01,10\n")
     project.deliver("north/scores/1.csv", "student_id,measure,measured_on,score\n"
                     f"{jane},assessment,2025-02-01,90\n")  # fmt: skip
-    project.deliver("north/students/1.csv", f"student_id,school_id\n{roster},s1\n{jane},s1\n")
+    project.deliver(
+        "north/students/1.csv", f"student_id,school_id\n{roster},s1\n{jane},s1\n"
+    )
     project.deliver("north/events/1.csv", "event_id,student_id,app_id,occurred_at\n"
                     f"e1,{event},alpha,2025-02-01T10:00:00\n")  # fmt: skip
     project.deliver("north/enrollments/1.csv", f"user_id,role\n{user},teacher\n")
@@ -50,14 +58,16 @@ def test_raw_ids_stand_in_the_vault_alone(project, monkeypatch):
                         " where path like '%1.csv' order by row_number") == [
         ("xxx-xxxxxx-99",), ("xxx-xxxxxx-99\x07x",),
     ]  # fmt: skip
-    assert project.rows("select unknown_columns from dq_files where path like '%2.csv'") == [
-        (None,)
-    ]
+    assert project.rows(
+        "select unknown_columns from dq_files where path like '%2.csv'"
+    ) == [(None,)]
 
     vault = project.warehouse.with_suffix(".vault.sqlite")
     assert stat.S_IMODE(vault.stat().st_mode) == 0o600
     with sqlite3.connect(vault) as con:
-        kept = con.execute("select district_id, pseudonym, user_id from vault").fetchall()
+        kept = con.execute(
+            "select district_id, pseudonym, user_id from vault"
+        ).fetchall()
     assert sorted(kept) == sorted(("north", own[name], name) for name in SEEN)
 
     leaks = [
@@ -73,13 +83,15 @@ def test_raw_ids_stand_in_the_vault_alone(project, monkeypatch):
     before = project.table("dim_students"), project.table("dq_files")
     for other in ("another key", ""):
         monkeypatch.setenv("TRACKLINE_PSEUDONYM_KEY", other)
-        project.deliver("north/app_usage/3.csv", usage + f"{jane},alpha,2025-02-02,10\n")
+        project.deliver(
+            "north/app_usage/3.csv", usage + f"{jane},alpha,2025-02-02,10\n"
+        )
         outcome = project.dbt("run", "--select", "tag:daily_pull")
         assert not outcome.success
         assert "TRACKLINE_PSEUDONYM_KEY is not the one" in str(outcome)
         assert (project.table("dim_students"), project.table("dq_files")) == before
 
-    # a refresh under another key that dies half way leaves a warehouse that no key opens
+    # a refresh under another key that dies half way leaves a warehouse that no key opens  # noqa: E501
     monkeypatch.setenv("TRACKLINE_PSEUDONYM_KEY", "another key")
     half = ("run", "--full-refresh", "--select", "int_districts", "+int_score_versions")
     assert project.dbt(*half).success

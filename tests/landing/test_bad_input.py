@@ -58,7 +58,7 @@ def test_forms_of_one_good_file(read_usage, content):
                      "delimiter must be a comma", id="semicolons"),
         pytest.param(usage(GOOD.replace(",", "\t"), header=HEADER.replace(",", "\t")),
                      "delimiter must be a comma", id="tabs"),
-        pytest.param(usage("alpha,2025-02-01,1", header="app_id,usage_date,usage_minutes"),
+        pytest.param(usage("alpha,2025-02-01,1", header="app_id,usage_date,usage_minutes"),  # noqa: E501
                      "lacks student_id", id="missing-key-column"),
         pytest.param(usage(f"{GOOD},2", header=f"{HEADER},App_ID"),
                      "app_id more than once", id="duplicate-column"),
@@ -136,7 +136,7 @@ def test_short_long_and_undecodable_rows_alone_are_rejected(read_usage):
         (("0\x8501,alpha,2025-02-01,1"), ("bad_text", "student_id", "0\x8501")),
         (("001,alpha,1/2/2025,x"), ("bad_number", "usage_minutes", "x")),
         (("001,alpha,2025-02-01,NaN"), ("bad_number", "usage_minutes", "NaN")),
-        (("001,alpha,2025-02-01,Infinity"), ("bad_number", "usage_minutes", "Infinity")),
+        (("001,alpha,2025-02-01,Infinity"), ("bad_number", "usage_minutes", "Infinity")),  # noqa: E501
         (("001,alpha,2025-02-01,-inf"), ("bad_number", "usage_minutes", "-inf")),
         (("001,alpha,2025-02-01,1_000"), ("bad_number", "usage_minutes", "1_000")),
         (("001,alpha,2025-02-01,0x10"), ("bad_number", "usage_minutes", "0x10")),
@@ -379,8 +379,8 @@ def test_a_gzip_bomb_is_refused_in_little_memory(landing):
     "name",
     [
         "*.csv", "?.csv", "[ab].csv", "[!a].csv", "**/x.csv", "{a,b}.csv", "~.csv",
-        "'; drop table x.csv", 'a"b.csv', "a b%20.csv", "a\nb.csv", "b\\a.csv", "x]y.csv",
-        "day=1/x.csv", "{{ x }}.csv", "ÄÖ🦊.CSV", "-rf.csv", "a#b?c=d.csv", "café.csv.gz",
+        "'; drop table x.csv", 'a"b.csv', "a b%20.csv", "a\nb.csv", "b\\a.csv", "x]y.csv",  # noqa: E501
+        "day=1/x.csv", "{{ x }}.csv", "ÄÖ🦊.CSV", "-rf.csv", "a#b?c=d.csv", "café.csv.gz",  # noqa: E501
     ],
 )  # fmt: skip
 def test_a_file_name_is_no_pattern(landing, name):

@@ -1,4 +1,4 @@
-"""Parquet files whose columns are typed otherwise than expected, or whose bytes are lost."""
+"""Parquet files whose columns are typed otherwise, or whose bytes are lost."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_a_file_cut_off_or_overwritten_in_the_middle(landing, tmp_path):
     many = pa.table(
         {name: column.take(pa.array([0] * 50_000)) for name, column in
          zip(table().column_names, table().columns, strict=True)}
-    ).set_column(0, "student_id", pa.array([f"{n:032x}" for n in range(50_000)]))  # fmt: skip
+    ).set_column(0, "student_id", pa.array([f"{n:032x}" for n in range(50_000)]))  # fmt: skip  # noqa: E501
     pq.write_table(
         many, tmp_path / "whole.parquet", compression="none", use_dictionary=False
     )

@@ -35,7 +35,8 @@ class Column:
         As in the file's header.
     kind : str
         ``text``, ``decimal`` (18,6), ``precise`` (decimal with 12 places, for
-        quotients: their terms times 10^14 still fit into 38 digits), ``integer``, ``boolean``, ``date`` or ``timestamp`` (UTC).
+        quotients: their terms times 10^14 still fit into 38 digits), ``integer``,
+        ``boolean``, ``date`` or ``timestamp`` (UTC).
     is_required : bool
         An empty cell is a reject.
     is_key : bool
