@@ -19,7 +19,7 @@
                 (
                     select distinct path
                     from {{ ref("stg_landing__" ~ table_name) }}
-                    where rule = 'unreadable_file'
+                    where rule in ('unreadable_file', 'unavailable')
                 ) as unreadable
                 on files.path = unreadable.path
             where

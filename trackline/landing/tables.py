@@ -35,7 +35,8 @@ class Column:
         As in the file's header.
     kind : str
         ``text``, ``decimal`` (18,6), ``precise`` (decimal with 12 places, for
-        quotients), ``integer``, ``boolean``, ``date`` or ``timestamp`` (UTC).
+        quotients: their terms times 10^14 still fit into 38 digits), ``integer``,
+        ``boolean``, ``date`` or ``timestamp`` (UTC).
     is_required : bool
         An empty cell is a reject.
     is_key : bool
@@ -78,7 +79,7 @@ class Column:
         return {
             "text": "varchar",
             "decimal": "decimal(18, 6)",
-            "precise": "decimal(28, 12)",
+            "precise": "decimal(24, 12)",
             "integer": "bigint",
             "boolean": "boolean",
             "date": "date",
@@ -141,7 +142,14 @@ TABLES = {
                     minimum=0,
                     maximum=1440,
                 ),
-                Column("session_count", "integer", default="0", minimum=0),
+                # a larger one is no count, and enough of them would overflow their sum
+                Column(
+                    "session_count",
+                    "integer",
+                    default="0",
+                    minimum=0,
+                    maximum=2**31 - 1,
+                ),
                 *_VERSION,
             ),
         ),

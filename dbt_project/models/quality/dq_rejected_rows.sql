@@ -21,6 +21,6 @@
         {{ build_time() }} as loaded_at,
         file_modified_at,
     from {{ ref("stg_landing__" ~ table) }}
-    where rule is not null
+    where rule <> 'unavailable'
     {{ "union all" if not loop.last }}
 {% endfor %}
