@@ -7,7 +7,7 @@ DBT := cd dbt_project && $(BIN)/dbt
 export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long build lint format docs bench clean bench-server
+.PHONY: help setup demo build ui test test-long lint format docs bench bench-recommender bench-server lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -27,9 +27,17 @@ demo: $(READY)  ## make demo districts, build everything, publish, say what to l
 	$(DBT) build
 	trackline publish
 	trackline status
+	@echo "Look at: data/serve/<district>/current.json and the files that it names;"
+	@echo "  duckdb.connect('data/warehouse.duckdb', read_only=True).sql('from frames.district_lakeview');"
+	@echo "  dq_rejected_rows and dq_files for what was wrong with the deliveries;"
+	@echo "  make docs for every table and column, make ui for Dagster."
 
 build: $(READY)  ## one nightly build of the districts in seeds/
 	$(DBT) build
+
+ui: $(READY)  ## the Dagster UI on http://127.0.0.1:3000
+	$(DBT) parse --quiet
+	dagster dev
 
 test: $(READY)  ## every test but the exhaustive ones
 	pytest -m "not long and not spark"
@@ -57,6 +65,10 @@ LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url 
 
 clean:  ## remove what the build made (not the landing files)
 	rm -rf data/warehouse.duckdb* data/serve data/models dbt_project/target dbt_project/logs
+
+bench-recommender: $(READY)  ## the recommender against its peers, scale and simulations
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-cluster.lock
+	python -m benchmarks.recommender --write
 
 bench-server: $(READY)  ## the prediction server over HTTP, into docs/benchmarks-server.md
 	python -m benchmarks.server --output docs/benchmarks-server.md

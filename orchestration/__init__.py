@@ -1,1 +1,6 @@
-"""The Dagster code location of Trackline."""
+"""The Dagster code location: what runs when, and what an operator sees.
+
+Read in this order: `processes` (what is run, pure), `dbt` (the processes as assets),
+`landing`, `publishing` and `models` (what stands before and after them), `jobs`,
+`sensors`, `alerts`.
+"""

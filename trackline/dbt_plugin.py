@@ -7,6 +7,7 @@ from typing import Any
 
 import duckdb
 from dbt.adapters.duckdb.plugins import BasePlugin
+from dbt_common.exceptions import DbtRuntimeError
 
 from trackline import privacy
 from trackline.settings import RefusedError, Settings
@@ -68,6 +69,22 @@ def _load_extension(conn: duckdb.DuckDBPyConnection, name: str) -> None:
     conn.execute(f"load {name}")
 
 
+def _refuse_taken_warehouse(path: str) -> None:
+    """Say in one sentence what dbt would say with a traceback for every query."""
+    try:
+        duckdb.connect(path).close()
+    except duckdb.IOException as error:
+        if "lock" in str(error):
+            raise DbtRuntimeError(
+                f"the warehouse {path} is in use by another process, and one alone may"
+                f" write: wait for it and build again ({str(error).splitlines()[0]})"
+            ) from None
+        raise
+    except duckdb.ConnectionException:
+        # this process has it open: no other one holds it
+        return
+
+
 class Plugin(BasePlugin):
     """Gives SQL the answers that only Python has."""
 
@@ -76,6 +93,7 @@ class Plugin(BasePlugin):
         path = self.creds.path if self.creds else ""
         if path and path != ":memory:":
             os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+            _refuse_taken_warehouse(path)
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
         """Register the functions of the hooks; load what attached sites need."""

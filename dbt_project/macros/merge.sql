@@ -3,7 +3,8 @@
     a night of 2M against MERGE, delete+insert by key and a primary key: docs/adr/0002.
 
     A model that uses it names in its meta
-      version  the columns that order two versions of one key, most telling first
+      version  the columns that order two versions of one key, most telling first; of two
+               equal ones the fresh wins: the file was overwritten within its time
       always   (optional) SQL on kept and fresh: replaced whatever the versions say
       changes  (optional) models to which every winner is appended, one for each reader; a
                column was_x there takes the kept row's x -#}
@@ -46,7 +47,7 @@
         {% if version -%}
         or (
             {%- for name in version %}fresh.{{ name }}{{ ", " if not loop.last }}{% endfor -%}
-        ) > (
+        ) >= (
             {%- for name in version %}kept.{{ name }}{{ ", " if not loop.last }}{% endfor -%}
         )
         {%- else -%}

@@ -24,12 +24,8 @@
 {%- endmacro %}
 
 {% macro duckdb__refuse_another_pseudonym_key() -%}
-    {%- set found = run_query(
-        "select coalesce(comment, ''), trackline_key_fingerprint() from duckdb_tables()"
-        ~ " where database_name = current_database() and schema_name = '"
-        ~ target.schema ~ "' and table_name = 'dq_files'"
-    ).rows -%}
-    {%- if found | length and found[0][0] != found[0][1] -%}
+    {%- set keys = pseudonym_keys() if load_relation(ledger_relation()) else ["", ""] -%}
+    {%- if keys[0] != keys[1] -%}
         {%- do exceptions.raise_compiler_error(
             "TRACKLINE_PSEUDONYM_KEY is not the one that this warehouse was built with."
             ~ " Set that key, or rebuild with: dbt build --full-refresh"
@@ -37,15 +33,38 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- A full refresh reads every landing file again, so nothing counts as read. -#}
+{#- A full refresh reads every landing file again, so nothing counts as read. The ledger is
+    emptied, not dropped: dbt has listed the tables by now and would rename it. -#}
 {% macro forget_ledger_on_full_refresh() -%}
-    {%- if execute and flags.FULL_REFRESH and flags.WHICH in ["build", "run"] -%}
-        {%- set ledger = load_relation(ledger_relation()) -%}
-        {%- if ledger -%}
-            {#- emptied, not dropped: dbt would still believe in the table -#}
-            {%- do run_query("delete from " ~ ledger) -%}
-        {%- endif -%}
+    {%- if
+        execute
+        and flags.FULL_REFRESH
+        and flags.WHICH in ["build", "run"]
+        and load_relation(ledger_relation())
+    -%}
+        {%- do adapter.dispatch("forget_ledger", "trackline")() -%}
     {%- endif -%}
+{%- endmacro %}
+
+{#- Until a refresh under another key is through, tables of both stand side by side: no key
+    opens the warehouse but with a full refresh. -#}
+{% macro duckdb__forget_ledger() -%}
+    {%- do run_query("delete from " ~ ledger_relation()) -%}
+    {%- set keys = pseudonym_keys() -%}
+    {%- if keys[0] != keys[1] -%}
+        {%- do run_query(
+            "comment on table " ~ ledger_relation() ~ " is 'between two keys'"
+        ) -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- fingerprints: of the key that the ledger was written with, and of the one that is set -#}
+{% macro pseudonym_keys() -%}
+    {{- return(run_query(
+        "select coalesce(comment, ''), trackline_key_fingerprint() from duckdb_tables()"
+        ~ " where database_name = current_database() and schema_name = '"
+        ~ target.schema ~ "' and table_name = 'dq_files'"
+    ).rows[0]) -}}
 {%- endmacro %}
 
 {#- What earlier builds have read. The ledger stands at the end of the graph, so the models

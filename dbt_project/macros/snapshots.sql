@@ -21,7 +21,7 @@
                 (
                     select distinct path
                     from {{ ref(staged) }}
-                    where rule = 'unreadable_file'
+                    where rule in ('unreadable_file', 'unavailable')
                 ) as unreadable
                 on files.path = unreadable.path
             where

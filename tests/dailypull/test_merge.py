@@ -107,3 +107,28 @@ def test_nothing_new_changes_nothing(project):
     project.pull()
     assert project.table("dq_files") == before
     assert project.rows("select count(*) from int_usage_changes") == [(0,)]
+
+
+def test_a_day_used_and_withdrawn_while_it_waited_is_no_last_day(project, monkeypatch):
+    """Totals are kept up by changes: two of one day must not leave the first's traces."""  # noqa: E501
+    monkeypatch.setenv("TRACKLINE_AS_OF", "2025-02-01")
+    project.deliver("north/app_usage/1.csv", [usage(day="2025-02-01")])
+    project.pull()
+    nights = (
+        [usage(day="2025-02-20"), usage("002", day="2025-02-20"), usage("002")],
+        [
+            usage(day="2025-02-20", is_deleted="1"),
+            usage("002", day="2025-02-20", minutes="0"),
+        ],
+    )
+    for night, rows in enumerate(nights, start=2):
+        project.deliver(
+            f"north/app_usage/{night}.csv", rows, f"2025-03-01T0{night}:00:00"
+        )
+        project.pull()
+    monkeypatch.setenv("TRACKLINE_AS_OF", "2025-03-01")
+    project.pull()
+    assert project.table("dim_students", "student_id, last_used_on::varchar") == [
+        ("001", "2025-02-01"),
+        ("002", "2025-02-01"),
+    ]

@@ -29,7 +29,7 @@ def test_agrees_with_the_csv_module(tmp_path, monkeypatch, chunk_bytes):
         end = random_cells.choice(["\n", "\r\n"])
         text = f"a,b{end}"
         for row in range(random_cells.randint(0, 6)):
-            text += end * (random_cells.random() < 0.2)
+            text += end * random_cells.choice([0, 0, 0, 0, 1, 2, 3])
             text += f"{row},{random_cells.choice(cells)}{end}"
         if random_cells.random() < 0.3:
             text = text.removesuffix(end)

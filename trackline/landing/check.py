@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import duckdb
 
-from trackline.landing.files import LandingFile, discover, inspect
+from trackline.landing.files import (
+    UNREADABLE,
+    LandingFile,
+    column_names,
+    discover,
+    inspect,
+)
 from trackline.landing.reader import read
 from trackline.landing.tables import TABLES
 from trackline.settings import RefusedError
@@ -60,25 +67,47 @@ def _files_at(path: Path, district_id: str, time_zone: str) -> list[LandingFile]
     """Find the files below a path as if they lay in the district's landing folder.
 
     The folder of a file names its table: the path may be a file in such a folder, the
-    folder, or a district's folder.
+    folder, or a district's folder. A file elsewhere is taken for the table that its
+    columns fit.
     """
     path = path.resolve()
     if not path.exists():
         raise RefusedError(f"{path} does not exist")
     folders = {name.split("/")[0] for name in TABLES}
-    tables = [part for part in path.parts if part in folders]
+    tables = [index for index, part in enumerate(path.parts) if part in folders]
     if tables:
-        root = Path(
-            *path.parts[: len(path.parts) - path.parts[::-1].index(tables[-1]) - 1]
-        )
+        root = Path(*path.parts[: tables[-1]])
     else:
         root = path if path.is_dir() else path.parent
-    found = discover(root.parent, {root.name: time_zone})
-    return [
+    found = [
         replace(file, district_id=district_id)
-        for file in found
-        if Path(file.location) == path or path in Path(file.location).parents
+        for file in discover(root.parent, {root.name: time_zone}, path)
     ]
+    if path.is_file() and not tables:
+        return [_with_table(file) for file in found]
+    return found
+
+
+def _with_table(file: LandingFile) -> LandingFile:
+    """Give a file that lies in no table's folder the table that its columns fit."""
+    names: set[str] = set()
+    # what is wrong with the file is told once it is known which table it is for
+    with duckdb.connect() as con, contextlib.suppress(*UNREADABLE):
+        names = {name.lower() for name, _ in column_names(file, con)}
+    fits = {
+        table.name: len(names & {column.name for column in table.columns})
+        for table in TABLES.values()
+        if names.issuperset(table.needed)
+    }
+    best = [name for name, count in fits.items() if count == max(fits.values())]
+    if len(best) != 1:
+        raise RefusedError(
+            f"{file.location} lies in no folder named after a table and its columns fit"
+            f" {' and '.join(best) or 'none'}: put it into one of {', '.join(TABLES)}"
+        )
+    is_known = file.path.lower().endswith((".csv", ".csv.gz", ".parquet"))
+    status = "new" if is_known else "unknown_format"
+    return replace(file, table_name=best[0], status=status)
 
 
 def check(path: Path, district_id: str, time_zone: str) -> Report:
@@ -100,7 +129,7 @@ def check(path: Path, district_id: str, time_zone: str) -> Report:
     Raises
     ------
     RefusedError
-        If there is no such path.
+        If there is no such path, or nothing says which table a file is for.
     """
     report = Report()
     with duckdb.connect() as con:

@@ -84,7 +84,7 @@ class Column:
         return {
             "text": "varchar",
             "decimal": "decimal(18, 6)",
-            "precise": "decimal(28, 12)",
+            "precise": "decimal(24, 12)",
             "integer": "bigint",
             "boolean": "boolean",
             "flag": "boolean",

@@ -31,6 +31,13 @@ EXPANSION = 300
 """A gzip member that says it grows more than so many times is not read on."""
 
 
+UNREADABLE = (OSError, EOFError, ValueError, zlib.error, csv.Error, duckdb.Error)
+"""What reading a header or footer may come to."""
+
+PARQUET = "read_parquet({}, hive_partitioning = false, binary_as_string = true)"
+"""Text of older writers comes without saying that it is text."""
+
+
 @dataclass(frozen=True)
 class LandingFile:
     """One version of one landing file.
@@ -100,6 +107,9 @@ class LandingFile:
     @property
     def unknown_columns(self) -> tuple[str, ...]:
         """Columns that Trackline ignores."""
+        # where the header is missing a student's row stands in its place
+        if self.status == "unreadable":
+            return ()
         table = TABLES.get(self.table_name)
         known = {column.name for column in table.columns} if table else set()
         return tuple(
@@ -112,21 +122,47 @@ class LandingFile:
 def _walk(folder: str, *, is_top: bool = True) -> Iterator[os.DirEntry[str]]:
     # a district's folder may be a link that the operator made; below it a link would
     # let a district read what lies elsewhere
-    with os.scandir(folder) as entries:
-        for entry in sorted(entries, key=lambda item: item.name):
-            if entry.name.startswith(".") or entry.name.endswith((".part", ".tmp")):
-                continue
-            if entry.is_dir(follow_symlinks=is_top):
-                yield from _walk(entry.path, is_top=False)
-            elif entry.is_file(follow_symlinks=False):
-                yield entry
+    try:
+        with os.scandir(folder) as entries:
+            found = sorted(entries, key=lambda item: item.name)
+    except FileNotFoundError:
+        # moved away since its parent was listed
+        return
+    for entry in found:
+        if entry.name.startswith(".") or entry.name.endswith((".part", ".tmp")):
+            continue
+        if entry.is_dir(follow_symlinks=is_top):
+            yield from _walk(entry.path, is_top=False)
+        elif entry.is_file(follow_symlinks=False):
+            yield entry
+
+
+def _only(path: Path) -> Iterator[os.DirEntry[str]]:
+    if path.is_dir():
+        yield from _walk(str(path))
+        return
+    with os.scandir(path.parent) as entries:
+        yield from [entry for entry in entries if entry.name == path.name]
+
+
+EARLIEST, LATEST = datetime(1, 1, 3), datetime(9999, 12, 29)
+"""File systems know times that ISO does not; a day and a time zone still fit."""
 
 
 def _modified_at(stat: os.stat_result) -> datetime:
-    return datetime(1970, 1, 1) + timedelta(microseconds=stat.st_mtime_ns // 1000)
+    microseconds = stat.st_mtime_ns // 1000
+    first, last = (
+        (end - datetime(1970, 1, 1)) // timedelta(microseconds=1)
+        for end in (EARLIEST, LATEST)
+    )
+    return datetime(1970, 1, 1) + timedelta(
+        microseconds=min(max(microseconds, first), last)
+    )
 
 
-def discover(landing: Path, time_zones: Mapping[str, str]) -> list[LandingFile]:
+def discover(
+    landing: Path, time_zones: Mapping[str, str], within: Path | None = None
+) -> list[LandingFile]:
     """List the landing files, without opening any.
 
     Parameters
@@ -135,6 +171,8 @@ def discover(landing: Path, time_zones: Mapping[str, str]) -> list[LandingFile]:
         The landing folder; one that does not exist holds no files.
     time_zones : mapping of str to str
         IANA time zone of every configured district.
+    within : Path, optional
+        Only this file, or the files of this folder, of the landing folder.
 
     Returns
     -------
@@ -145,17 +183,28 @@ def discover(landing: Path, time_zones: Mapping[str, str]) -> list[LandingFile]:
     if not landing.is_dir():
         return []
     found = []
-    for entry in _walk(str(landing)):
-        path = Path(entry.path).relative_to(landing).as_posix()
+    for entry in _walk(str(landing)) if within is None else _only(within):
+        try:
+            stat = entry.stat(follow_symlinks=False)
+        except FileNotFoundError:
+            continue
+        path, location = (
+            name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+            for name in (Path(entry.path).relative_to(landing).as_posix(), entry.path)
+        )
         district_id, *folders = path.split("/")[:-1] or [""]
         table_name = _table_name(folders, entry.name)
-        stat = entry.stat()
+        problem = ""
         if district_id not in time_zones:
             status = "unknown_district"
         elif table_name not in TABLES:
             status = "unknown_table"
         elif not path.lower().endswith((".csv", ".csv.gz", ".parquet")):
             status = "unknown_format"
+        elif location != entry.path or (
+            "\\" in location and literal(location) != location
+        ):
+            status, problem = "unreadable", "the file's name cannot be told to DuckDB"
         else:
             status = "new"
         found.append(
@@ -163,11 +212,12 @@ def discover(landing: Path, time_zones: Mapping[str, str]) -> list[LandingFile]:
                 district_id=district_id,
                 table_name=table_name,
                 path=path,
-                location=entry.path,
+                location=location,
                 size_bytes=stat.st_size,
                 modified_at=_modified_at(stat),
                 time_zone=time_zones.get(district_id, "UTC"),
                 status=status,
+                problem=problem,
             )
         )
     return found
@@ -180,6 +230,11 @@ def _table_name(folders: list[str], file_name: str) -> str:
     if folders[0] + "/" != PREFIX:
         return folders[0]
     return PREFIX + (folders[1:] or [file_name.split(".")[0]])[0]
+
+
+def literal(location: str) -> str:
+    """Return a path as DuckDB takes it for that one file: unmasked, ``*`` is many."""
+    return re.sub(r"[*?[]", r"[\g<0>]", location)
 
 
 def inspect(
@@ -204,13 +259,20 @@ def inspect(
     ]
 
 
+def column_names(
+    file: LandingFile, con: duckdb.DuckDBPyConnection
+) -> tuple[tuple[str, str], ...]:
+    """Return name and physical type of a file's columns; raises where it has none."""
+    return _parquet_columns(file, con) if file.is_parquet else _csv_columns(file)
+
+
 def _inspect(file: LandingFile, con: duckdb.DuckDBPyConnection) -> LandingFile:
     try:
-        columns = _parquet_columns(file, con) if file.is_parquet else _csv_columns(file)
+        columns = column_names(file, con)
     except gzip.BadGzipFile as error:
         return replace(file, status="unreadable", problem=first_line(error))
     except (OSError, duckdb.IOException) as error:
-        if _opens(file):
+        if opens(file):
             return replace(file, status="unreadable", problem=first_line(error))
         return replace(file, status="unavailable", problem=first_line(error))
     except (EOFError, ValueError, zlib.error, csv.Error, duckdb.Error) as error:
@@ -220,7 +282,8 @@ def _inspect(file: LandingFile, con: duckdb.DuckDBPyConnection) -> LandingFile:
     return replace(file, status=status, problem=problem, columns=columns)
 
 
-def _opens(file: LandingFile) -> bool:
+def opens(file: LandingFile) -> bool:
+    """Return whether the system lets anybody read the file now."""
     try:
         with open(file.location, "rb") as stream:
             stream.read(1)
@@ -254,9 +317,21 @@ def _parquet_columns(
     file: LandingFile, con: duckdb.DuckDBPyConnection
 ) -> tuple[tuple[str, str], ...]:
     rows = con.execute(
-        "describe select * from read_parquet(?, hive_partitioning = false)",
-        [[file.location]],
+        f"describe select * from {PARQUET.format('?')}", [[literal(file.location)]]
     ).fetchall()
+    # DuckDB calls the second student_id student_id_1
+    names = con.execute(
+        "select name from parquet_schema(?)", [literal(file.location)]
+    ).fetchall()
+    table = TABLES.get(file.table_name)
+    known = {column.name for column in table.columns} if table else set()
+    for name, kind, *_ in rows:
+        original = re.sub(r"_[0-9]+$", "", name).lower()
+        if original in known and (name,) not in names:
+            raise ValueError(f"the header names {original} more than once")
+        is_nested = kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION"))
+        if name.lower() in known and is_nested:
+            raise ValueError(f"{name.lower()} holds lists: one value a cell is needed")
     return tuple((row[0], row[1]) for row in rows)
 
 

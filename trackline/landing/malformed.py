@@ -20,6 +20,9 @@ __all__ = ["read_batches"]
 LINE_CHARACTERS = 1 << 20
 """A longer line ends the reading: the file is no CSV."""
 
+# a long cell breaks its row, not its file
+csv.field_size_limit(LINE_CHARACTERS)
+
 BATCH_ROWS = 50_000
 
 

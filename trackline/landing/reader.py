@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from trackline.landing import malformed
 from trackline.landing.columns import Table
-from trackline.landing.files import LandingFile, first_line
+from trackline.landing.files import PARQUET, LandingFile, first_line, literal, opens
 from trackline.landing.live import live_rows
 from trackline.landing.record_count import count_records
 from trackline.landing.tables import TABLES
@@ -60,7 +60,9 @@ def read(
         Temporary tables of the reading are made here.
     table : Table
     files : iterable of LandingFile
-        Inspected; those that are not readable yield one ``unreadable_file`` row.
+        Inspected; those that are not readable yield one ``unreadable_file`` row, those
+        that the system would not open (any more) one ``unavailable`` row: no reject,
+        but a file to try again.
     pseudonym_key : str or None
         Replaces users' ids, see INTERFACE section 7.
 
@@ -74,7 +76,7 @@ def read(
     con.execute("set TimeZone = 'UTC'")
     is_pseudonymous = set_pseudonym_key(con, pseudonym_key)
     readable = [file for file in files if file.status == "new"]
-    unreadable = [file for file in files if file.status == "unreadable"]
+    unread = [file for file in files if file.status == "unreadable"]
     parts = []
     for group in _by_layout(readable):
         if group[0].is_attached:
@@ -82,12 +84,17 @@ def read(
         else:
             read_group = _parquet_source if group[0].is_parquet else _csv_source
         sources, failed = read_group(con, group)
-        unreadable.extend(failed)
+        unread.extend(failed)
         for source, columns in sources:
             parts.append(
                 typed_rows_sql(table, source, columns, is_pseudonymous=is_pseudonymous)
             )
-    parts.append(_unreadable_sql(con, table, unreadable))
+    for rule, status in (
+        ("unreadable_file", "unreadable"),
+        ("unavailable", "unavailable"),
+    ):
+        some = [file for file in unread if file.status == status]
+        parts.append(_unread_sql(con, table, some, rule))
     return con.sql(" union all ".join(f"({part})" for part in parts))
 
 
@@ -166,9 +173,8 @@ def _parquet_source(
     def scan(some: list[LandingFile]) -> None:
         # count(cell) would be answered from the footer
         con.execute(
-            f"select bit_xor(hash({cells}))"
-            " from read_parquet(?, hive_partitioning = false)",
-            [[file.location for file in some]],
+            f"select bit_xor(hash({cells})) from {PARQUET.format('?')}",
+            [[literal(file.location) for file in some]],
         ).fetchall()
 
     failed = []
@@ -179,17 +185,18 @@ def _parquet_source(
             try:
                 scan([file])
             except duckdb.Error as error:
-                failed.append(
-                    replace(file, status="unreadable", problem=first_line(error))
-                )
+                status = "unreadable" if opens(file) else "unavailable"
+                failed.append(replace(file, status=status, problem=first_line(error)))
     lost = {file.path for file in failed}
     good = [file for file in files if file.path not in lost]
     if not good:
         return [], failed
     variable = f"landing_paths_{next(_counter)}"
     con.execute(
-        f"set variable {variable} = $paths", {"paths": [file.location for file in good]}
+        f"set variable {variable} = $paths",
+        {"paths": [literal(file.location) for file in good]},
     )
+    paths = f"getvariable('{variable}')"
     aliases = {
         name: (f"raw_{index}", physical)
         for index, (name, (_, physical)) in enumerate(columns.items())
@@ -200,7 +207,7 @@ def _parquet_source(
     source = (
         f"select {selected} null::varchar as problem, file_index,"
         " file_row_number + 1 as record_number"
-        f" from read_parquet(getvariable('{variable}'), hive_partitioning = false)"
+        f" from {PARQUET.format(paths)}"
     )
     return [(_joined(source, _file_rows(con, good)), aliases)], failed
 
@@ -249,8 +256,9 @@ def _csv_source(
         try:
             _read_patiently(con, name, files[index], index)
         except (OSError, EOFError, ValueError, zlib.error, csv.Error) as error:
+            status = "unreadable" if opens(files[index]) else "unavailable"
             failed[index] = replace(
-                files[index], status="unreadable", problem=first_line(error)
+                files[index], status=status, problem=first_line(error)
             )
     if failed:
         con.execute(
@@ -304,7 +312,7 @@ from read_csv(
     compression = '{"gzip" if files[0].is_gzip else "none"}',
     store_rejects = true, rejects_table = '{name}_errors', rejects_scan = '{name}_scans'
 )""",
-        {"paths": [file.location for file in files]},
+        {"paths": [literal(file.location) for file in files]},
     )
     malformed_files = {
         row[0]
@@ -341,8 +349,8 @@ def _read_patiently(
         con.unregister(f"{name}_batch")
 
 
-def _unreadable_sql(
-    con: duckdb.DuckDBPyConnection, table: Table, files: list[LandingFile]
+def _unread_sql(
+    con: duckdb.DuckDBPyConnection, table: Table, files: list[LandingFile], rule: str
 ) -> str:
     nulls = ", ".join(
         f"null::{column.sql_type} as {column.output}" for column in table.columns
@@ -350,6 +358,6 @@ def _unreadable_sql(
     return f"""
 select
     district_id, path, file_modified_at, 0::bigint as record_number, {nulls},
-    null::varchar as personal_id, 'unreadable_file' as rule,
+    null::varchar as personal_id, '{rule}' as rule,
     null::varchar as column_name, problem as value
 from {_file_rows(con, files)}"""

@@ -7,6 +7,7 @@ nothing but quotes and line ends: 0.2 s for a million rows, and no row is lost u
 
 from __future__ import annotations
 
+import re
 import zlib
 
 import numpy as np
@@ -17,6 +18,8 @@ __all__ = ["count_records"]
 
 CHUNK_BYTES = 1 << 22
 QUOTE, LINE_FEED, RETURN = 34, 10, 13
+# looking ahead: in a run of blank lines each one's end begins the next
+BLANK_LINE = re.compile(rb"\n(?=\r?\n)")
 
 
 def count_records(file: LandingFile) -> int | None:
@@ -43,7 +46,7 @@ def count_records(file: LandingFile) -> int | None:
                     )
                     continue
                 ends = chunk.count(b"\n")
-                blank = chunk.count(b"\n\n") + chunk.count(b"\n\r\n")
+                blank = len(BLANK_LINE.findall(chunk))
                 starts_blank = line_is_blank and chunk.startswith((b"\n", b"\r\n"))
                 records += ends - blank - int(starts_blank)
                 tail = chunk[chunk.rfind(b"\n") + 1 :]

@@ -47,8 +47,8 @@ def files_to_read(
     settings : Settings
     time_zones : mapping of str to str
         Time zone of every configured district.
-    already_read : iterable of (path, size_bytes, modified_at)
-        The file versions that are loaded or refused for good.
+    already_read : iterable of (path, size_bytes, modified_at, status)
+        The file versions that earlier builds have listed.
     attached : iterable of LandingFile
         Tables of attached sites.
 
@@ -58,12 +58,13 @@ def files_to_read(
         One row per file version: what dq_files shows of it, and what ``stage`` needs.
         Only headers and footers have been read.
     """
-    seen = set(already_read)
-    new = [
-        file
-        for file in (*discover(settings.landing, time_zones), *attached)
-        if (file.path, file.size_bytes, file.modified_at) not in seen
-    ]
+    seen = {tuple(version): status for *version, status in already_read}
+    new = []
+    for file in (*discover(settings.landing, time_zones), *attached):
+        status = seen.get((file.path, file.size_bytes, file.modified_at))
+        # a file that nobody reads is listed once, and again when that changes
+        if status not in ("loaded", "unreadable", file.status):
+            new.append(file)
     with duckdb.connect() as con:
         rows = [
             {
@@ -209,10 +210,9 @@ STATES = (
 
 
 def already_read(con: duckdb.DuckDBPyConnection) -> list[tuple]:
-    """Return (path, size_bytes, modified_at) of the files that need no reading.
+    """Return (path, size_bytes, modified_at, status) of the files of earlier builds.
 
-    A file without a district, or one that the system would not open, is looked at
-    again; so is everything when a table that files are merged into is gone.
+    None when a table that files are merged into is gone: everything is read again.
     """
     present = {
         row[0]
@@ -224,6 +224,5 @@ def already_read(con: duckdb.DuckDBPyConnection) -> list[tuple]:
     if not present.issuperset((LEDGER, *STATES)):
         return []
     return con.execute(
-        f"select path, size_bytes, modified_at from {LEDGER}"
-        " where status in ('loaded', 'unreadable')"
+        f"select path, size_bytes, modified_at, status from {LEDGER}"
     ).fetchall()

@@ -58,7 +58,14 @@ TABLES = {
                     minimum=0,
                     maximum=1440,
                 ),
-                Column("session_count", "integer", default="0", minimum=0),
+                # a larger one is no count, and enough of them would overflow their sum
+                Column(
+                    "session_count",
+                    "integer",
+                    default="0",
+                    minimum=0,
+                    maximum=2**31 - 1,
+                ),
                 *_VERSION,
             ),
         ),

@@ -21,7 +21,7 @@ WHOLE = r"[+-]?[0-9]+(\.0*)?"
 DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 TIME = DATE + (
     r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?)?"
-    r" ?([zZ]|[+-][0-9]{2}(:?[0-9]{2})?)?"
+    r" ?([zZ]|[+-](0[0-9]|1[0-4])(:?[0-5][0-9])?)?"
 )
 PLAIN = r"[!-~]([ -~]*[!-~])?"
 CONTROL = r"[\x00-\x1f\x7f-\x{9f}]"
@@ -34,6 +34,9 @@ _WHOLE = {
 }
 _TIMES = {"TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"}
 _ZONED = "TIMESTAMP WITH TIME ZONE"
+# outside these years neither ISO dates nor Python go, and arithmetic on dates fails
+_YEARS = "date '0001-01-01' and date '9999-12-31'"
+_YEARS_US = "-62135596800000000 and 253402300799999999"
 
 
 def _quoted(text: str) -> str:
@@ -51,7 +54,11 @@ def _cell(physical: str, raw: str) -> str:
             f" then ({raw}::bigint)::varchar else {raw}::varchar end"
         )
     if physical in (*_TIMES, _ZONED):
-        return f"strftime({_utc(physical, raw)}, '%Y-%m-%d %H:%M:%S.%f')"
+        return (
+            f"case when {raw} is not null then coalesce("
+            f"strftime({_utc(physical, raw)}, '%Y-%m-%d %H:%M:%S.%f'),"
+            " 'outside the years 1 to 9999') end"
+        )
     return _trimmed(f"{raw}::varchar")
 
 
@@ -64,9 +71,8 @@ def _trimmed(text: str) -> str:
 
 
 def _utc(physical: str, raw: str) -> str:
-    if physical == _ZONED:
-        return f"({raw} at time zone 'UTC')"
-    return f"{raw}::timestamp"
+    utc = f"{raw} at time zone 'UTC'" if physical == _ZONED else f"{raw}::timestamp"
+    return f"(case when epoch_us({raw}) between {_YEARS_US} then {utc} end)"
 
 
 def _value(column: Column, physical: str, raw: str, cell: str) -> str:
@@ -77,7 +83,10 @@ def _value(column: Column, physical: str, raw: str, cell: str) -> str:
     if kind in ("decimal", "precise"):
         if physical in _WHOLE or physical.startswith("DECIMAL"):
             return f"try_cast({raw} as {sql_type})"
-        return f"case when {_is_number(cell)} then try_cast({cell} as {sql_type}) end"
+        return (
+            f"case when regexp_full_match({cell}, '{NUMBER}')"
+            f" then try_cast({cell} as {sql_type}) end"
+        )
     if kind == "integer":
         if physical in _WHOLE or physical == "BOOLEAN":
             return f"try_cast({raw} as bigint)"
@@ -97,25 +106,38 @@ def _value(column: Column, physical: str, raw: str, cell: str) -> str:
         )
     if kind == "date":
         if physical == "DATE":
-            return f"case when isfinite({raw}) then {raw} end"
+            return f"case when {raw} between {_YEARS} then {raw} end"
         if physical in (*_TIMES, _ZONED):
             utc = _utc(physical, raw)
             return f"case when {utc} = {utc}::date then {utc}::date end"
         return (
             f"case when regexp_full_match({cell}, '{DATE}')"
+            f" and try_cast({cell} as date) between {_YEARS}"
             f" then try_cast({cell} as date) end"
         )
     if physical in (*_TIMES, _ZONED):
-        return f"case when isfinite({raw}) then {_utc(physical, raw)} end"
+        return _utc(physical, raw)
+    utc = f"coalesce({', '.join(_zoned_times(cell))}) at time zone 'UTC'"
     return (
         f"case when regexp_full_match({cell}, '{TIME}')"
-        f" then try_cast(replace({cell}, ' +', '+') as timestamptz)"
-        " at time zone 'UTC' end"
+        f" and {cell} >= '0001' then {utc} end"
     )
 
 
-def _is_number(cell: str) -> str:
-    return f"regexp_full_match({cell}, '{NUMBER}')"
+def _zoned_times(cell: str) -> tuple[str, str]:
+    """Return SQL of a time as it stands and, for what DuckDB does not know, in full.
+
+    Its cast wants seconds before an offset, a capital Z and no blank: coalesce spells
+    out only the cells that need it.
+    """
+    full = f"upper({cell})"
+    for found, instead in (
+        (r" ?(Z|[+-][0-9:]+)$", r"\1"),
+        (f"^({DATE})[T ]([0-9]{{2}}:[0-9]{{2}})(Z|[+-].*)$", r"\1 \2:00\3"),
+        (f"^({DATE})(Z|[+-].*)$", r"\1 00:00:00\2"),
+    ):
+        full = f"regexp_replace({full}, '{found}', '{instead}')"
+    return f"try_cast({cell} as timestamptz)", f"try_cast({full} as timestamptz)"
 
 
 def _breaks(column: Column) -> dict[str, str]:
@@ -132,12 +154,11 @@ def _breaks(column: Column) -> dict[str, str]:
         )
     unread = f"{cell} is not null and {value} is null"
     if column.kind in ("decimal", "precise", "integer"):
-        # digits that no decimal of ours can hold are out of range, not bad
-        too_large = f"coalesce({_is_number(cell)}, false)"
+        # digits that no number of ours can hold are out of range, not bad
+        pattern = WHOLE if column.kind == "integer" else NUMBER
+        too_large = f"coalesce(regexp_full_match({cell}, '{pattern}'), false)"
         number = f"try_cast({cell} as double)"
-        broken["bad_number"] = (
-            f"{unread} and not {too_large}" if column.kind != "integer" else unread
-        )
+        broken["bad_number"] = f"{unread} and not {too_large}"
         ranges = [f"{unread} and {too_large}"]
         if column.minimum is not None:
             ranges.append(f"{number} < {column.minimum}")
@@ -234,8 +255,9 @@ def _pseudonyms(column: Column, value: str) -> str:
 
 
 def _masked(text: str) -> str:
-    # the shape stays for whoever looks for the mistake, the letters and digits go
-    return f"regexp_replace(regexp_replace({text}, '\\pL', 'x', 'g'), '\\pN', '9', 'g')"
+    # the shape stays for whoever looks for the mistake; letters, digits, emoji go
+    digits = f"regexp_replace({text}, '\\pN', '9', 'g')"
+    return f"regexp_replace({digits}, '[^9\\x00-@\\[-`{{-~]', 'x', 'g')"
 
 
 def _personal_id(table: Table) -> str:

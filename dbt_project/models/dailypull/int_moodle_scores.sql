@@ -48,8 +48,8 @@ select
     cast(grades.item_id as varchar) as assessment_id,
     {{ local_date(timestamp_of("grades.graded_at"), "districts.time_zone") }} as measured_on,
     {{ divide(
-        "cast(grades.score as decimal(28, 12)) * 100",
-        "cast(grades.max_score as decimal(28, 12))",
+        "cast(grades.score as decimal(24, 12)) * 100",
+        "cast(grades.max_score as decimal(24, 12))",
         12,
     ) }} as score,
     {{ timestamp_of("grades.graded_at") }} as updated_at,

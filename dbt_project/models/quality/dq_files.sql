@@ -21,9 +21,10 @@ with
         select
             path,
             file_modified_at,
-            count(*) as rows_read,
+            sum(case when rule = 'unavailable' then 0 else 1 end) as rows_read,
             sum(case when rule is null then 1 else 0 end) as rows_accepted,
             max(case when rule = 'unreadable_file' then value end) as problem,
+            max(case when rule = 'unavailable' then value end) as obstacle,
         from ({{ staged_records() }}) as staged
         group by path, file_modified_at
     )
@@ -36,16 +37,17 @@ select
     files.modified_at,
     case
         when records.problem is not null then 'unreadable'
+        when records.obstacle is not null then 'unavailable'
         when files.status = 'new' then 'loaded'
         else files.status
     end as status,
-    coalesce(records.rows_read, 0) as rows_read,
+    cast(coalesce(records.rows_read, 0) as bigint) as rows_read,
     cast(coalesce(records.rows_accepted, 0) as bigint) as rows_accepted,
     cast(
         coalesce(records.rows_read, 0) - coalesce(records.rows_accepted, 0) as bigint
     ) as rows_rejected,
     {{ build_time() }} as loaded_at,
-    coalesce(records.problem, files.problem) as problem,
+    coalesce(records.problem, records.obstacle, files.problem) as problem,
     files.unknown_columns,
 from files
 left join records

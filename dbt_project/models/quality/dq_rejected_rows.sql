@@ -20,4 +20,4 @@ select
     {{ build_time() }} as loaded_at,
     file_modified_at,
 from ({{ staged_records() }}) as records
-where rule is not null
+where rule <> 'unavailable'

@@ -3,7 +3,12 @@
 -- When does it matter? Someone wrote the row to have courses judged by it; nothing is.
 -- How to resolve? Name the interval in prediction_models.csv, or in the setting
 -- defaulttimesplittingsevaluation; or remove the row.
-{{ config(severity="warn") }}
+{{
+    config(
+        severity="warn",
+        meta={"dagster": {"ref": {"name": "analysis_intervals"}}},
+    )
+}}
 
 with
     intervals as (

@@ -4,7 +4,12 @@
 -- nothing; more often the app_id is not the one that the usage files use.
 -- How to resolve? Compare app_id with the ids in fct_daily_usage (unknown ids are listed
 -- with the delivered files); correct the row, or remove the application.
-{{ config(severity="warn") }}
+{{
+    config(
+        severity="warn",
+        meta={"dagster": {"ref": {"name": "district_apps"}}},
+    )
+}}
 
 with
     apps as (select district_id, app_id, app_name from {{ ref("district_apps") }}),

@@ -4,7 +4,12 @@
 -- like a district that uses nothing; an id that lost its leading zero joins to nothing.
 -- How to resolve? Compare the folder names under TRACKLINE_LANDING with district_id; set
 -- enabled to false until the first delivery; write the id with its leading zeros.
-{{ config(severity="warn") }}
+{{
+    config(
+        severity="warn",
+        meta={"dagster": {"ref": {"name": "districts"}}},
+    )
+}}
 
 with
     districts as (

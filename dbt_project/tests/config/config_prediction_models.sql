@@ -3,7 +3,12 @@
 -- When does it matter? Somebody waits for predictions that no run will ever make.
 -- How to resolve? Set enableanalytics to 1 in analytics_settings.csv for the site, or
 -- disable the model.
-{{ config(severity="warn") }}
+{{
+    config(
+        severity="warn",
+        meta={"dagster": {"ref": {"name": "prediction_models"}}},
+    )
+}}
 
 with
     models as (

@@ -4,7 +4,12 @@
 -- sees nothing.
 -- How to resolve? Give the role a capability in role_capabilities.csv, or assign another
 -- role, or remove the row.
-{{ config(severity="warn") }}
+{{
+    config(
+        severity="warn",
+        meta={"dagster": {"ref": {"name": "role_assignments"}}},
+    )
+}}
 
 with
     assignments as (

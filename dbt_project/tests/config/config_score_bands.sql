@@ -4,7 +4,12 @@
 -- 88), and then every student looks excellent.
 -- How to resolve? Compare lower_bound with the percents in dim_students.score; correct
 -- the bound, or accept the warning where the band is meant to be rare.
-{{ config(severity="warn") }}
+{{
+    config(
+        severity="warn",
+        meta={"dagster": {"ref": {"name": "score_bands"}}},
+    )
+}}
 
 with
     bands as (
