@@ -5,6 +5,7 @@ from trackline.landing.files import LandingFile, discover, inspect
 from trackline.landing.live import attached_tables
 from trackline.landing.moodle import LOGS, MOODLE_TABLES
 from trackline.landing.reader import read
+from trackline.landing.source import source_tables
 from trackline.landing.stage import already_read, files_to_read, stage, stage_moodle
 from trackline.landing.tables import RULES, TABLES
 
@@ -22,6 +23,7 @@ __all__ = [
     "files_to_read",
     "inspect",
     "read",
+    "source_tables",
     "stage",
     "stage_moodle",
 ]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import duckdb
 
@@ -18,7 +19,7 @@ from trackline.landing.files import ATTACHED, LandingFile
 from trackline.landing.moodle import LOGS, PREFIX
 from trackline.landing.tables import TABLES
 
-__all__ = ["attached_tables", "live_rows"]
+__all__ = ["attached_tables", "live_rows", "place_sql"]
 
 ALIAS = "moodle_"
 OVERLAP_SECONDS = 3600
@@ -117,12 +118,25 @@ def live_rows(file: LandingFile, raw: list[str]) -> str:
         SQL of the cells to read, with their aliases.
     """
     place = json.loads(file.location.removeprefix(ATTACHED))
-    names = (place["database"], place["schema"], place["table"])
-    source = ".".join('"' + name.replace('"', '""') + '"' for name in names)
-    where = ""
-    if place["since"] is not None:
+    if place.get("since") is not None:
         time = next(
             c.name for c in TABLES[file.table_name].columns if c.output == "timecreated"
         )
-        where = f" where {time} >= {int(place['since']) - OVERLAP_SECONDS}"
-    return f"select {', '.join(raw)} from {source}{where}"
+        place["newer"] = f"{time} >= {int(place['since']) - OVERLAP_SECONDS}"
+    return f"select {', '.join(raw)} from {place_sql(place)}"
+
+
+def place_sql(place: Mapping[str, Any]) -> str:
+    """Return SQL for the rows of an attached table that a build asks for."""
+    names = (place["database"], place["schema"], place["table"])
+    source = ".".join('"' + name.replace('"', '""') + '"' for name in names)
+    conditions = []
+    if "district_id" in place:
+        # [a-z0-9_] by the configuration check
+        conditions.append(f"district_id = '{place['district_id']}'")
+    if place.get("since_us") is not None:
+        conditions.append(f"updated_at >= make_timestamp({int(place['since_us'])})")
+    if "newer" in place:
+        conditions.append(place["newer"])
+    where = f" where {' and '.join(conditions)}" if conditions else ""
+    return f"{source}{where}"
