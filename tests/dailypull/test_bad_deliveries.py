@@ -35,7 +35,7 @@ def test_everything_at_once(project):
     deliver = project.deliver
     deliver("south/app_usage/1.csv", csv(GOOD))
     deliver("nowhere/app_usage/1.csv", csv(GOOD))
-    deliver("north/moodle/log.csv", "id\n1\n")
+    deliver("north/gradebook/log.csv", "id\n1\n")
     deliver("north/app_usage/1.xlsx", b"PK")
     deliver("north/app_usage/0.csv", b"")
     deliver(
@@ -90,7 +90,7 @@ def test_everything_at_once(project):
         (f"{n}/b/1.csv", "loaded", 2, 2, 0),
         (f"{n}/cut.parquet", "unreadable", 1, 0, 1),
         ("north/events/1.csv", "loaded", 2, 1, 1),
-        ("north/moodle/log.csv", "unknown_table", 0, 0, 0),
+        ("north/gradebook/log.csv", "unknown_table", 0, 0, 0),
         ("north/scores/1.csv", "loaded", 3, 1, 2),
         ("nowhere/app_usage/1.csv", "unknown_district", 0, 0, 0),
         ("south/app_usage/1.csv", "loaded", 1, 1, 0),

@@ -36,7 +36,7 @@ def source_tables(
         The build's; without such a database there is nothing to list.
     time_zones : mapping of str to str
         Time zone of every configured district.
-    already_read : iterable of (path, size_bytes, modified_at)
+    already_read : iterable of (path, size_bytes, modified_at, status)
         The ledger; empty for a full refresh.
 
     Returns
@@ -45,7 +45,7 @@ def source_tables(
         Rows at the watermark count as new, for one that was written in the same moment
         may have been committed later; the merge takes each version once.
     """
-    seen = set(already_read)
+    seen = {(path, size, modified_at) for path, size, modified_at, _ in already_read}
     watermarks: dict[str, datetime] = {}
     for path, _, modified_at in seen:
         watermarks[path] = max(modified_at, watermarks.get(path, modified_at))

@@ -212,7 +212,7 @@ STATES = (
 def already_read(con: duckdb.DuckDBPyConnection) -> list[tuple]:
     """Return (path, size_bytes, modified_at, status) of the files of earlier builds.
 
-    None when a table that files are merged into is gone: everything is read again.
+    Nothing when a table that files are merged into is gone: all is read again.
     """
     present = {
         row[0]
