@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import date
+from types import SimpleNamespace
 
 import pytest
-import typer
 from publish_warehouse import read_json
-from typer.testing import CliRunner
 
 from trackline import status as status_module
-from trackline.commands.publish import publish
-from trackline.commands.status import status
+from trackline.cli import main
 from trackline.publish import warehouse as warehouse_module
-
-app = typer.Typer()
-app.command("publish")(publish)
-app.command("status")(status)
 
 
 @pytest.fixture
-def run(settings, monkeypatch):
+def run(settings, monkeypatch, capsys):
     monkeypatch.setenv("TRACKLINE_WAREHOUSE", str(settings.warehouse))
     monkeypatch.setenv("TRACKLINE_SERVE", str(settings.serve))
     monkeypatch.setenv("TRACKLINE_MODELS", settings.models)
     monkeypatch.setenv("COLUMNS", "200")
-    return lambda *arguments: CliRunner().invoke(app, arguments)
+
+    def invoke(*arguments: str) -> SimpleNamespace:
+        monkeypatch.setattr(sys, "argv", ["trackline", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        told = capsys.readouterr()
+        return SimpleNamespace(
+            exit_code=ended.value.code or 0, stdout=told.out, stderr=told.err
+        )
+
+    return invoke
 
 
 def test_publish_says_what_it_did(run, warehouse):
@@ -101,12 +106,11 @@ def test_status_knows_disabled_and_gone_districts(run, warehouse):
 
 
 def test_status_names_the_newest_model(run, settings, warehouse, tmp_path):
-    models = tmp_path / "models" / "recommender"
-    (models / "aaa" / "m-2026").mkdir(parents=True)
-    (models / "aaa" / "m-2026" / "card.json").write_text("{}")
-    (models / "shared.json").write_text("{}")
+    folder = tmp_path / "models" / "recommender" / "aaa"
+    folder.mkdir(parents=True)
+    (folder / "versions.json").write_text('["aaa-1", "aaa-2"]')
     told = json.loads(run("status", "--format", "json").stdout)["districts"]
-    assert [d["last_model"] for d in told] == ["m-2026", "shared.json"]
+    assert [d["last_model"] for d in told] == ["aaa-2", None]
 
 
 def test_status_tells_a_damaged_publication(run, settings, warehouse):
@@ -115,7 +119,7 @@ def test_status_tells_a_damaged_publication(run, settings, warehouse):
     result = run("status")
     assert result.exit_code == 1
     assert "unreadable" in result.stderr
-    assert "Traceback" not in result.output
+    assert "Traceback" not in result.stdout + result.stderr
 
 
 def test_a_held_warehouse_is_refused_by_publish_and_told_by_status(
