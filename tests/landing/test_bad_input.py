@@ -352,6 +352,16 @@ def test_gzip_files_that_are_none_or_cut_off(landing):
     assert (1001, "bad_number", "usage_minutes", "usage_minutes") in outcome.rejects
 
 
+def test_a_gzip_file_that_was_cut_off_is_not_taken_for_a_bomb(landing):
+    """Its last bytes, where a whole file tells its length, may say anything."""
+    whole = gzip.compress(usage(GOOD).encode())
+    landing.put("north/app_usage/1.csv.gz", whole[:-8] + b"\xff" * 4)
+    outcome = landing.read()
+    ((_, rule, _, problem),) = outcome.rejects
+    assert rule == "unreadable_file"
+    assert "ended before the end" in problem
+
+
 def test_a_gzip_bomb_is_refused_in_little_memory(landing):
     import resource
 
