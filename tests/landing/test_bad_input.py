@@ -497,3 +497,14 @@ def test_any_file_time_can_be_told(landing):
 
     for Stat.st_mtime_ns in (10**30, -(10**30)):
         assert files._modified_at(Stat) + timedelta(days=2)
+
+
+def test_an_event_may_be_named_by_an_address(landing):
+    """Ids of xAPI and Caliper are longer than those of students and applications."""
+    head = "event_id,student_id,app_id,occurred_at\n"
+    ends = ",001,alpha,2025-02-01T10:00:00\n"
+    address = "https://lrs.example.org/statements/" + "e" * 100
+    landing.put("north/events/1.csv", head + address + ends + "e" * 1025 + ends)
+    outcome = landing.read("events")
+    assert outcome.values("event_id") == [(address,)]
+    assert [reject[1:3] for reject in outcome.rejects] == [("bad_text", "event_id")]
