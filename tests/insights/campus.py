@@ -48,6 +48,8 @@ INDICATORS = (
     "potential_cognitive_depth", "potential_social_breadth", "no_teacher", "no_student",
     "activities_due", "user_profile_set", "user_track_forums",
     *(f"{m}_{part}" for m in MODULES for part in ("cognitive_depth", "social_breadth")),
+    "site_percent_online", "site_facetoface", "site_blendedhybrid", "site_fullyonline",
+    "site_academic", "site_ngo", "site_isced3",
 )  # fmt: skip
 
 

@@ -6,18 +6,25 @@ See campus.py for what each student did; PROTOCOL sections 6.3 to 6.6 for the ru
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import duckdb
+import numpy as np
 import pytest
 
 from tests.conftest import Project
 from tests.insights.campus import GRADED, MODULES, POSTS, Campus, models
 from tests.insights.site import build
-from trackline.insights import Tables, predict, stored_predictions
+from trackline.insights import Tables, predict, stored_predictions, train
 from trackline.insights.datasets import analyses
-from trackline.insights.store import Store, definition
+from trackline.insights.processors import InProcess, processor_for
+from trackline.insights.store import SAMPLES, Store, definition
 from trackline.settings import Settings
 
+TABLES = (
+    "int_analyses", "int_samples", "int_indicator_values", "int_target_values",
+    "analytics_indicators", "analytics_targets",
+)  # fmt: skip
 # how deep and how broad an activity can go
 POTENTIALS = {
     **dict.fromkeys(("assign", "quiz", "workshop", "lesson"), (5, 2)),
@@ -37,6 +44,24 @@ def built(project_root):
         shutil.rmtree(project_root, ignore_errors=True)
         project = Project(project_root, monkeypatch)
         project.write_seed("prediction_models", models())
+        project.configure(
+            [{"district_id": "north", "instruction_mode": "facetoface fullyonline"}]
+        )
+        project.write_seed(
+            "analytics_settings",
+            [
+                # districts.csv has said how it teaches
+                {
+                    "district_id": "*",
+                    "name": "modeinstruction",
+                    "value": "blendedhybrid",
+                },
+                {"district_id": "*", "name": "typeinstitution", "value": "ngo"},
+                {"district_id": "*", "name": "percentonline", "value": "100"},
+                {"district_id": "north", "name": "percentonline", "value": "65"},
+                {"district_id": "*", "name": "modeltimelimit", "value": "600"},
+            ],
+        )
         Campus().deliver(project)
         build(project)
         yield project
@@ -101,6 +126,39 @@ def test_every_potential_is_in_the_test():
 )
 def test_indicators_of_courses_and_users(built, indicator, expected):
     assert values(built, indicator) == expected
+
+
+def test_what_the_site_says_of_itself(built):
+    assert built.rows(
+        "select distinct indicator, value::double from int_indicator_values"
+        " where model_id = 'grade' and indicator like 'site_%' order by 1"
+    ) == [
+        ("site_academic", -1),
+        ("site_blendedhybrid", -1),
+        ("site_facetoface", 1),
+        ("site_fullyonline", 1),
+        # nothing is said of its level: no value
+        ("site_ngo", 1),
+        ("site_percent_online", 0.3),  # 65 % of 0 to 100, on -1 to 1
+    ]
+    assert built.rows(
+        "select instruction_mode, percent_online, institution_type, institution_level"
+        " from rpt_analytics_sites"
+    ) == [("facetoface fullyonline", 65, "ngo", None)]
+
+
+def test_a_sample_without_values_of_its_own_is_left_out(built):
+    with duckdb.connect(str(built.warehouse), read_only=True) as con:
+        tables = Tables(*(con.table(name) for name in TABLES))
+        [grade] = [a for a in analyses(tables, "train") if a.about.model_id == "grade"]
+    names = grade.dataset(labelled=True).columns
+    assert "\\local_trackline\\analytics\\indicator\\percent_online" in names
+    rows = grade.rows.copy()
+    assert len(replace(grade, rows=rows).dataset(labelled=True).labels) == 8 + 6
+    # what the site says of itself says nothing of the sample
+    rows.loc[rows.sample_id == "30101", grade.of_samples] = np.nan
+    assert rows.site_ngo.notna().all()
+    assert len(replace(grade, rows=rows).dataset(labelled=True).labels) == 7 + 6
 
 
 @pytest.mark.parametrize(
@@ -293,12 +351,8 @@ def test_what_is_kept_of_the_answers(built, tmp_path, monkeypatch):
     monkeypatch.setattr(Store, "processor", lambda self, analysis: processor)
 
     def run() -> dict[str, tuple[int, int, str]]:
-        names = (
-            "int_analyses", "int_samples", "int_indicator_values", "int_target_values",
-            "analytics_indicators", "analytics_targets",
-        )  # fmt: skip
         with duckdb.connect(str(built.warehouse), read_only=True) as con:
-            tables = Tables(*(con.table(name) for name in names))
+            tables = Tables(*(con.table(name) for name in TABLES))
             for analysis in analyses(tables, "predict"):
                 about = analysis.about
                 model = Store(settings).model(about.district_id, about.model_id)
@@ -324,8 +378,27 @@ def test_what_is_kept_of_the_answers(built, tmp_path, monkeypatch):
     assert run()["completion"] == (4, 1, "said")
     assert kept() == []
     model = Store(settings).model("north", "completion")
-    from trackline.insights.store import SAMPLES
-
     used = model.read("samples", SAMPLES, model.version)
     assert used.sample_id.tolist() == ["70101", "70104", "70105", "70107"]
     assert set(used.purpose) == {"predict"}
+
+
+def test_a_model_that_takes_too_long_is_offered_its_samples_again(
+    built, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("TRACKLINE_MODELS", str(tmp_path))
+    settings = Settings.from_environment()
+    configured = processor_for("sklearn", "north", Store(settings).configuration)
+    assert configured.seconds == 600
+    monkeypatch.setattr(Store, "processor", lambda self, analysis: InProcess(1e-9))
+    with duckdb.connect(str(built.warehouse), read_only=True) as con:
+        runs = train(
+            Tables(*(con.table(name) for name in TABLES)), settings
+        ).to_pylist()
+    [run] = [run for run in runs if run["model_id"] == "dropout"]
+    assert run["samples"] == 16  # courses 30 and 60, 8 students each
+    assert run["status"] == 1
+    assert "takes longer than" in run["info"]
+    model = Store(settings).model("north", "dropout")
+    assert not model.state()["is_trained"]
+    assert model.read("samples", SAMPLES, model.version).empty
