@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 import pytest
 
-from tests.insights.site import C_START, Site, build
+from tests.insights.site import C_START, DAY, NOW, Site, build
 from tests.insights.test_site import busy_site, enable
 
 PREDICTIONS = "model_id, sample_id, range_index, prediction_score, reasons, insight_id"
@@ -44,6 +44,11 @@ def test_nights(project, monkeypatch):
         " 'course_dropout' group by all"
     )
     assert ranges == [(2, 8)]
+    # a week's ranges count from the first night that users were analysed
+    assert project.rows(
+        "select distinct range_index, time_start, time_end from int_ranges"
+        " where model_id = 'upcoming_activities_due'"
+    ) == [(1, NOW + 7 * DAY, NOW + 14 * DAY)]
     assert project.rows(
         "select count(*), count(distinct sample_id) from rpt_insights where model_id ="
         " 'course_dropout'"
@@ -122,8 +127,8 @@ def test_sites_that_lack_something(project):
     # the bad rows and files are told, the others are there
     assert project.rows(
         "select table_name, status, rows_read, rows_rejected from dq_files"
-        " where table_name in ('moodle/quiz', 'moodle/role', 'moodle/assign',"
-        " 'moodle/mdl_nonsense') order by 1"
+        " where district_id = 'north' and table_name in ('moodle/quiz', 'moodle/role',"
+        " 'moodle/assign', 'moodle/mdl_nonsense') order by 1"
     ) == [
         ("moodle/assign", "unreadable", 1, 1),
         ("moodle/mdl_nonsense", "unknown_table", 0, 0),
@@ -141,7 +146,9 @@ def test_sites_that_lack_something(project):
         " 'predict' and sample_id = '20101' and indicator like 'assign%' order by 1"
     ) == [("assign_cognitive_depth", -0.2), ("assign_social_breadth", 0)]
     assert project.rows("select count(*) from fct_scores") == [(0,)]
-    assert project.rows("select district_id, samples, status from int_trainings") == [
+    assert project.rows(
+        "select district_id, samples, status from int_trainings order by 1"
+    ) == [
         ("north", 0, 0),
         ("south", 64, 0),
     ]
