@@ -129,7 +129,9 @@ def _dbt(command: str, operation: str, district_id: str, stored_id: str) -> None
         check=False,
     )
     if done.returncode:
-        lines = (done.stdout + done.stderr).strip().splitlines() or ["no message"]
+        # dbt tells its errors on stdout; what Python warns of on stderr is no reason
+        told = done.stdout.strip() or done.stderr.strip() or "no message"
+        lines = told.splitlines()
         raise RefusedError(
             f"dbt {command} failed and the student may still stand in the warehouse:"
             f" {lines[-1].strip()}. Run the same command again."
