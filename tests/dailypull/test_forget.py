@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from subprocess import CompletedProcess
+
 import pytest
 
 from trackline import forgetting, privacy
@@ -131,9 +133,9 @@ def test_a_district_that_left_can_still_be_asked_to_forget(project, monkeypatch)
         forgetting.forget(settings, "north", " ")
 
 
-def test_why_dbt_failed_is_told(project, monkeypatch):
+def test_why_dbt_failed_is_told(monkeypatch):
     """What Python warns of on the way is not the reason."""
-    project.build("--select", "resource_type:seed", "districts", "dq_files")
-    monkeypatch.setattr(forgetting, "_holds", lambda *arguments: True)
-    with pytest.raises(RefusedError, match="int_|does not exist"):
-        forgetting.forget(Settings.from_environment(), "north", FORGOTTEN)
+    done = CompletedProcess([], 2, "Database Error\n  no space left\n", "a warning\n")
+    monkeypatch.setattr(forgetting.subprocess, "run", lambda *_, **__: done)
+    with pytest.raises(RefusedError, match=r"warehouse: no space left\. Run the same"):
+        forgetting._dbt("build", "", "north", FORGOTTEN)
