@@ -1,4 +1,4 @@
-"""The example of deploy/ as it stands: a real nginx, real TLS, a real server behind."""
+"""The examples of deploy/ as they stand: nginx with real TLS, the unit by systemd."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+import sys
 import time
 
 import httpx
@@ -19,9 +20,10 @@ from .conftest import SEPARABLE, Site, basic, labelled
 from .processes import free_port, server
 from .test_recorded import replay
 
-EXAMPLE = ROOT / "deploy" / "prediction-server" / "nginx.conf"
+DEPLOY = ROOT / "deploy" / "prediction-server"
 NGINX = shutil.which("nginx", path="/usr/local/sbin:/usr/sbin:/usr/bin:/bin")
 OPENSSL = shutil.which("openssl")
+SYSTEMD = shutil.which("systemd-analyze")
 NAME = "predictions.example.org"
 MAIN = """
 daemon off; pid {folder}/pid; error_log {folder}/error.log;
@@ -35,14 +37,12 @@ http {{
 }}
 """
 
-pytestmark = pytest.mark.skipif(
-    not NGINX or not OPENSSL, reason="nginx or openssl is not installed"
-)
-
 
 @pytest.fixture(scope="module")
 def https(tmp_path_factory):
     """Run the example; its port, the certificate to trust, the models folder."""
+    if not NGINX or not OPENSSL:
+        pytest.skip("nginx or openssl is not installed")
     folder = tmp_path_factory.mktemp("nginx")
     root = folder / "models"
     root.mkdir()
@@ -53,7 +53,7 @@ def https(tmp_path_factory):
     subprocess.run(command, check=True, capture_output=True)
     with server(root, workers=2) as (url, _):
         port = free_port()
-        text = EXAMPLE.read_text()
+        text = (DEPLOY / "nginx.conf").read_text()
         for here, there in (
             ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl"),
             ("/etc/ssl/predictions/fullchain.pem", str(folder / "cert.pem")),
@@ -153,3 +153,22 @@ def test_a_flood_is_told_to_wait(site):
     """Last: it uses up what this address may ask for."""
     statuses = [site.get("/version").status_code for _ in range(400)]
     assert set(statuses) == {200, 429}
+
+
+@pytest.mark.skipif(not SYSTEMD, reason="systemd-analyze is not installed")
+def test_systemd_takes_the_unit(tmp_path):
+    """Every directive is known and well formed; the program alone is this machine's."""
+    text = (DEPLOY / "trackline-predictions.service").read_text()
+    installed = "/opt/trackline/.venv/bin/python"
+    assert text.count(installed) == 1
+    unit = tmp_path / "trackline-predictions.service"
+    unit.write_text(text.replace(installed, sys.executable))
+    done = subprocess.run(
+        [SYSTEMD, "verify", str(unit)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    unit.write_text(unit.read_text() + "\n[Service]\nProtectSystems=strict\n")
+    done = subprocess.run(
+        [SYSTEMD, "verify", str(unit)], capture_output=True, text=True, check=False
+    )
+    assert "ProtectSystems" in done.stderr, "a mistake would go unseen"
