@@ -2,9 +2,9 @@
 
 Measured on 5,000 x 30 synthetic rows (docs/benchmarks-server.md): trees that see the
 linear score as one more column are as good as the linear model where the truth is
-linear and far better where it is not, and the sum of both, weighted on rows (where they
-can be told, on courses: see folds.py) that neither has seen, is calibrated. Everything is fixed by the rows: no random seed, one
-thread.
+linear and far better where it is not. The sum of both is weighted on rows (on courses,
+where they can be told: see folds.py) that neither has seen, which calibrates it.
+Everything is fixed by the rows: no random seed, one thread.
 """
 
 from __future__ import annotations
