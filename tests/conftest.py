@@ -34,6 +34,11 @@ DISTRICT = {
 }
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of real services wait much: first, so that others run beside them."""
+    items.sort(key=lambda item: item.get_closest_marker("service") is None)
+
+
 @pytest.fixture(scope="session")
 def fixtures() -> Path:
     """The shared real data."""
