@@ -23,10 +23,10 @@ from .folds import stratified_folds
 from .learner import fit
 from .limits import Deadline, LimitError
 from .model import Classifier
+from .statuses import LOW_SCORE, NOT_ENOUGH_DATA, OK
 
 __all__ = ["Evaluation", "Run", "evaluate", "rate", "verdict"]
 
-OK, GENERAL_ERROR, NO_DATASET, LOW_SCORE, NOT_ENOUGH_DATA = 0, 1, 2, 4, 8
 HELD_OUT = 5  # one fifth
 LEARNING_SHARES = (0.1, 0.25, 0.5, 1.0)
 TOO_FEW = (
