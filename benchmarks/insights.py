@@ -181,7 +181,7 @@ from (
 def cost() -> None:
     """Measure the indicator pass."""
     print("| log rows | wall s | CPU s | peak GB | values |\n|---|---|---|---|---|")
-    for millions in (2.5, 5, 10):
+    for millions in map(float, sys.argv[2:] or (2.5, 5, 10)):
         with tempfile.TemporaryDirectory() as place:
             build = Build(Path(place))
             make_site(build.landing, int(millions * 1e6))
