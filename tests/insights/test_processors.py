@@ -99,7 +99,7 @@ def test_evaluation_writes_pages_and_the_best_interval(project):
     assert project.rows(
         "select count(*) from int_analyses where purpose = 'evaluate'"
     ) == [(0,)]
-    # over the whole course 12 rows each tell nobody apart: half of them are right, all of
+    # over the whole course 12 rows each tell nobody apart: half are right, all of
     # one class, a weighted F1 of 1/3; in quarters those who left leave nothing behind
     by = {row.analysis_interval: row for row in evaluated}
     assert by["single_range"].score == pytest.approx(1 / 3)
