@@ -42,10 +42,10 @@ ui: $(READY)  ## the Dagster UI on http://127.0.0.1:3000
 	dagster dev
 
 test: $(READY)  ## every test but the exhaustive ones
-	pytest -n $(WORKERS) --dist loadfile -m "not long and not spark"
+	pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not long and not spark"
 
 test-long: $(READY)  ## the exhaustive runs too
-	pytest -n $(WORKERS) --dist loadfile -m "not spark"
+	pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not spark"
 
 lint: $(READY)  ## ruff, and sqlfmt where it is installed
 	ruff check . && ruff format --check .
