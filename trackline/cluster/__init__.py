@@ -1,0 +1,1 @@
+"""The same project on a Spark cluster: processes, connection, Python models, publishing."""
