@@ -6,8 +6,8 @@
 -- district.
 -- When does it matter? Totals that drifted are wrong in every report until a full
 -- refresh.
--- How to resolve? `dbt build --full-refresh`, and report how it came about: the change
--- queues have to hold every change once.
+-- How to resolve? `dbt build --full-refresh`, and report how it came about: by its mark in
+-- int_usage_marks a reader counts every change once.
 with
     districts as (
         select
