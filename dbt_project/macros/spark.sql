@@ -39,18 +39,18 @@
     {%- call statement(auto_begin=False) -%} {{ sql }} {%- endcall -%}
 {%- endmacro %}
 
-{#- the clauses of a table: its format, and the days by which it is cut -#}
 {% macro table_layout() -%}
-    {%- set day = config.get("meta", {}).get("day") -%}
+    {%- set cut = (config.get("meta") or {}).get("partition") -%}
     using {{ config.get("file_format") or "parquet" }}
-    {%- if day %} partitioned by ({{ day }}) {%- endif -%}
+    {%- if cut %} partitioned by ({{ cut }}) {%- endif -%}
 {%- endmacro %}
 
 {#- Builds the table beside the one that it may read, then takes its place. -#}
 {% macro replace_table(relation, sql) -%}
+    {%- set layout = table_layout() if relation.identifier == this.identifier else "using parquet" -%}
     {%- if config.get("file_format") in ["delta", "iceberg"] -%}
         {%- do run_statement(
-            "create or replace table " ~ relation ~ " " ~ table_layout() ~ " as " ~ sql
+            "create or replace table " ~ relation ~ " " ~ layout ~ " as " ~ sql
         ) -%}
     {%- else -%}
         {%- set next = relation.incorporate(
@@ -58,7 +58,7 @@
         ) -%}
         {%- do run_statement("drop table if exists " ~ next) -%}
         {%- do run_statement(
-            "create table " ~ next ~ " " ~ table_layout() ~ " as " ~ sql
+            "create table " ~ next ~ " " ~ layout ~ " as " ~ sql
         ) -%}
         {%- do run_statement("drop table if exists " ~ relation) -%}
         {%- do run_statement("alter table " ~ next ~ " rename to " ~ relation) -%}
@@ -66,47 +66,43 @@
     {%- do adapter.cache_added(relation) -%}
 {%- endmacro %}
 
-{#- The same rule as on DuckDB, duckdb__newest_version. The winners are written first: the
-    rows that they take the place of are still there when they are told of. -#}
+{#- The same rule as duckdb__newest_version. The winners are written first, for what they
+    replace is read from the table that is about to change; then the log, by the number of
+    this merge: a merge that was killed has the same number when it is repeated. -#}
 {% macro spark__newest_version(arguments) -%}
     {%- set kept = arguments["target_relation"] -%}
-    {%- set fresh = arguments["temp_relation"] -%}
     {%- set key = arguments["unique_key"] -%}
-    {%- set names = arguments["dest_columns"] | map(attribute="name") | list -%}
+    {%- set columns = arguments["dest_columns"] | map(attribute="name") | join(", ") -%}
     {%- set meta = config.get("meta") -%}
-    {%- set winners = kept.incorporate(path={"identifier": "winners_of_" ~ kept.identifier}) -%}
-    {%- set day = meta.get("day") -%}
-
+    {%- set cut = meta.get("partition") -%}
+    {%- set winners = kept.incorporate(
+        path={"identifier": "winners_of_" ~ kept.identifier}
+    ) -%}
     {%- do run_statement("drop table if exists " ~ winners) -%}
     {%- do run_statement(
-        "create table " ~ winners ~ " using parquet as " ~ winners_sql(kept, fresh, key, meta)
+        "create table " ~ winners ~ " using parquet as "
+        ~ winners_sql(kept, arguments["temp_relation"], key, meta)
     ) -%}
-    {%- set days = run_query(
-        "select distinct cast(" ~ (day or "1") ~ " as string) from " ~ winners ~ " order by 1"
+    {%- set touched = run_query(
+        "select distinct cast(" ~ (cut or "1") ~ " as string) from " ~ winners ~ " order by 1"
     ).columns[0].values() -%}
-    {%- if days -%}
-        {%- for queue in meta.get("changes", []) -%}
-            {%- do append_changes(ref(queue), winners) -%}
-        {%- endfor -%}
-        {%- set columns = names | join(", ") -%}
+    {%- if touched -%}
+        {%- if meta.get("superseded") and not is_counted_anew(meta["superseded"]) -%}
+            {%- do log_superseded(ref(meta["superseded"]), kept, winners, key) -%}
+        {%- endif -%}
         {%- set merged -%}
-            select {{ columns }} from {{ kept }} as kept
-            left anti join {{ winners }} as winners
-                on {% for name in key -%}
-                    kept.{{ name }} = winners.{{ name }}{{ " and " if not loop.last }}
-                {%- endfor %}
-            {%- if day %}
-            where kept.{{ day }} in (date '{{ days | join("', date '") }}')
+            select {{ columns }}
+            from {{ kept }} as kept
+            left anti join {{ winners }} as winners on {{ same_key("kept", "winners", key) }}
+            {%- if cut %}
+            where kept.{{ cut }} in (date '{{ touched | join("', date '") }}')
             {%- endif %}
             union all
             select {{ columns }} from {{ winners }}
             {%- if meta.get("keep") %} where {{ meta["keep"] }} {%- endif %}
         {%- endset -%}
-        {%- if day -%}
-            {%- do run_statement(
-                "insert overwrite table " ~ kept ~ " select /*+ rebalance(" ~ day ~ ") */ "
-                ~ columns ~ " from (" ~ merged ~ ") as merged"
-            ) -%}
+        {%- if cut -%}
+            {%- do overwrite_partitions(kept, columns, merged, cut) -%}
         {%- else -%}
             {%- do replace_table(kept, merged) -%}
         {%- endif -%}
@@ -115,34 +111,48 @@
 {%- endmacro %}
 
 {% macro winners_sql(kept, fresh, key, meta) -%}
-    {%- set earlier = [] -%}
-    {%- for queue in meta.get("changes", []) -%}
-        {%- do earlier.extend(queue_columns(ref(queue))["was"] | reject("in", earlier) | list) -%}
-    {%- endfor -%}
     {%- set version = meta["version"] -%}
-    select
-        fresh.*
-        {%- for name in earlier -%}, kept.{{ name[4:] }} as {{ name }} {%- endfor %}
+    select fresh.*
     from {{ fresh }} as fresh
-    left join {{ kept }} as kept
-        on {% for name in key -%}
-            fresh.{{ name }} = kept.{{ name }}{{ " and " if not loop.last }}
-        {%- endfor %}
     {%- if version %}
+    left join {{ kept }} as kept on {{ same_key("fresh", "kept", key) }}
     where
         kept.{{ key[0] }} is null
-        or struct(fresh.{{ version | join(", fresh.") }})
-        >= struct(kept.{{ version | join(", kept.") }})
-        {% if meta.get("always") -%} or ({{ meta["always"] }}) {%- endif %}
+        or struct({{ qualified("fresh", version) }}) >= struct({{ qualified("kept", version) }})
+        {%- if meta.get("always") %} or ({{ meta["always"] }}) {%- endif %}
     {%- endif %}
 {%- endmacro %}
 
-{% macro append_changes(queue, winners) -%}
-    {%- set names = queue_columns(queue) -%}
-    {%- set columns = (names["now"] + names["was"]) | join(", ") -%}
+{% macro same_key(one, other, key) -%}
+    {%- for name in key -%}
+        {{ one }}.{{ name }} = {{ other }}.{{ name }}{{ " and " if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
+{% macro log_superseded(log, kept, winners, key) -%}
+    {%- set values = [] -%}
+    {%- for column in adapter.get_columns_in_relation(log) -%}
+        {%- do values.append({
+            "merged_in": "winners.merged_in", "was_merged_in": "kept.merged_in"
+        }.get(column.name, "kept." ~ column.name)) -%}
+    {%- endfor -%}
     {%- do run_statement(
-        "insert into " ~ queue ~ " (" ~ columns ~ ") select " ~ columns ~ " from " ~ winners
+        "insert overwrite table " ~ log ~ " select " ~ values | join(", ")
+        ~ " from " ~ winners ~ " as winners inner join " ~ kept ~ " as kept on "
+        ~ same_key("winners", "kept", key)
     ) -%}
+{%- endmacro %}
+
+{#- Spark moves one day after the other into place: a build that is killed there leaves the
+    mark, and without it the table counts as lost (trackline.cluster.staging). -#}
+{% macro overwrite_partitions(relation, columns, sql, cut) -%}
+    {%- set mark = "alter table " ~ relation ~ " %s tblproperties ('trackline.merging'%s)" -%}
+    {%- do run_statement(mark | format("set", " = 'true'")) -%}
+    {%- do run_statement(
+        "insert overwrite table " ~ relation ~ " select /*+ rebalance(" ~ cut ~ ") */ "
+        ~ columns ~ " from (" ~ sql ~ ") as merged"
+    ) -%}
+    {%- do run_statement(mark | format("unset", "")) -%}
 {%- endmacro %}
 
 {#- Each district's newest snapshot in place of the one before: duckdb__newest_snapshot. -#}
@@ -195,7 +205,8 @@
     ).rows -%}
     {%- do run_statement("create schema if not exists frames") -%}
     {%- set wanted = frames | map(attribute=1) | list -%}
-    {%- for row in run_query("show views in frames").rows if row[1] not in wanted -%}
+    {%- for row in run_query("show views in frames").rows
+        if row[1] not in wanted and not row[2] -%}
         {%- do run_statement("drop view frames.`" ~ row[1] ~ "`") -%}
     {%- endfor -%}
     {%- for frame in frames -%}
@@ -274,13 +285,60 @@ model(dbt, spark).write.mode("overwrite").format(
 ).saveAsTable("{{ target_relation }}")
 {% endmacro %}
 
-{#- Models whose meta says so are counted anew on Spark: their incremental half is made for
-    one machine. -#}
+{#- Counts of days of use are made anew on Spark: a scan of the year in parallel, where a
+    kept-up count would need a transaction over two tables. The meta of these models says
+    rebuilt_on_spark. Events have a mark, for to sum the same days twice does no harm. -#}
 {% macro is_incremental() -%}
-    {%- if target.type == "spark" and config.get("meta", {}).get("rebuilt_on_spark") -%}
+    {%- if target.type == "spark" and (config.get("meta") or {}).get("rebuilt_on_spark") -%}
         {{- return(false) -}}
     {%- endif -%}
     {{- return(dbt.is_incremental()) -}}
+{%- endmacro %}
+
+{% macro is_counted_anew(superseded) -%}
+    {{- return(superseded == "int_superseded_usage") -}}
+{%- endmacro %}
+
+{% macro spark__begin_counting(is_void) -%} select 1 {%- endmacro %}
+
+{% macro spark__end_counting(source, districts) -%}
+    {%- if execute and not (config.get("meta") or {}).get("rebuilt_on_spark") -%}
+        {%- set marks = ref("int_usage_marks") -%}
+        {%- set marked -%}
+            select * from {{ marks }} where reader <> '{{ this.identifier }}'
+            union all
+            select
+                '{{ this.identifier }}' as reader,
+                district_id,
+                coalesce((select max(merged_in) from {{ ref(source) }}), 0) as counted_to,
+                as_of,
+                school_year_starts_on
+            from {{ ref("int_districts") }}
+            where {{ districts }}
+        {%- endset -%}
+        {%- do replace_table(marks, marked) -%}
+    {%- endif -%}
+    select 1
+{%- endmacro %}
+
+{% macro spark__forget_counted(superseded, readers) -%}
+    {%- if execute and not is_counted_anew(superseded) -%}
+        {%- set marks = ref("int_usage_marks") -%}
+        {%- set names = "('" ~ readers | join("', '") ~ "')" -%}
+        {%- if not is_incremental() -%}
+            {%- do replace_table(
+                marks, "select * from " ~ marks ~ " where reader not in " ~ names
+            ) -%}
+        {%- endif -%}
+        {%- set uncounted = run_query(
+            "select 1 from " ~ ref(superseded) ~ " as superseded inner join " ~ marks
+            ~ " as marks on marks.district_id = superseded.district_id"
+            ~ " and marks.counted_to < superseded.merged_in and marks.reader in " ~ names
+            ~ " limit 1"
+        ).rows -%}
+        {%- if not uncounted -%} {%- do run_statement("truncate table " ~ ref(superseded)) -%} {%- endif -%}
+    {%- endif -%}
+    select 1
 {%- endmacro %}
 
 {% macro spark_answer(name) -%}

@@ -8,14 +8,20 @@ starts a Spark of its own where no remote is set. Each is replaced by its own ho
 from __future__ import annotations
 
 import os
+import re
+import warnings
 from typing import Any
 
 from dbt.adapters.base import PythonJobHelper
 from dbt.adapters.spark import SparkAdapter
 from dbt.adapters.spark import session as dbt_session
 from dbt_common.exceptions import DbtRuntimeError
-from pyspark.errors import PySparkException
-from pyspark.sql import SparkSession
+
+with warnings.catch_warnings():
+    # of its pandas functions, which are not called here
+    warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas")
+    from pyspark.errors import PySparkException
+    from pyspark.sql.connect.session import SparkSession
 
 from trackline.cluster.dialect import for_spark
 
@@ -56,8 +62,10 @@ def connect(remote: str = "") -> SparkSession:
     if session.conf.get("spark.sql.session.timeZone") != "UTC" or not getattr(
         session, "_is_tracklines", False
     ):
-        for name, value in SETTINGS.items():
-            session.conf.set(name, value)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for name, value in SETTINGS.items():
+                session.conf.set(name, value)
         session._is_tracklines = True
         from trackline.cluster import models  # noqa: F401  the Python models' Spark half
     return session
@@ -74,7 +82,7 @@ class Cursor(dbt_session.Cursor):
         try:
             self._df = session.sql(for_spark(sql), args=[*parameters] or None)
         except PySparkException as error:
-            raise DbtRuntimeError(str(error).split("\n\nJVM stacktrace")[0]) from error
+            raise DbtRuntimeError(_in_short(error)) from error
 
 
 class Connection(dbt_session.Connection):
@@ -83,6 +91,11 @@ class Connection(dbt_session.Connection):
     def cursor(self) -> Cursor:
         """Return a new cursor."""
         return Cursor(server_side_parameters=self.server_side_parameters)
+
+
+def _in_short(error: PySparkException) -> str:
+    """Return what went wrong without the plan and the stack of the server."""
+    return re.split(r";\n'|\n\nJVM stacktrace", str(error))[0][:2000]
 
 
 def _fix_binding(value: Any) -> Any:

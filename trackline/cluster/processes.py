@@ -26,6 +26,7 @@ PATIENCE_SECONDS = 90.0
 # what an empty executor and its Python workers leave of it is 0.5 GB
 WORKER_MEMORY, EXECUTOR_MEMORY = "1g", "1g"
 DRIVER_MEMORY, DAEMON_MEMORY = "1g", "256m"
+JAVA = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
 
 
 @dataclass(frozen=True)
@@ -230,7 +231,9 @@ def _start_server(folder: Path, url: str, port: int) -> subprocess.Popen:
         "spark.sql.catalogImplementation": "hive",
         "spark.sql.warehouse.dir": folder / "warehouse",
         "spark.hadoop.javax.jdo.option.ConnectionURL": catalog,
-        "spark.driver.extraJavaOptions": f"-Dderby.system.home={folder}",
+        # short lives on few cores: the optimising compiler never earns its time
+        "spark.driver.extraJavaOptions": f"{JAVA} -Dderby.system.home={folder}",
+        "spark.executor.extraJavaOptions": JAVA,
         # two cores: more partitions than these cost more than they give
         "spark.sql.shuffle.partitions": 2,
         "spark.default.parallelism": 2,

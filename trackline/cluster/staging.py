@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
@@ -56,13 +57,31 @@ def _fields() -> list[tuple[str, pa.DataType]]:
 
 
 def _already_read(session: SparkSession) -> list[tuple]:
+    """Return the ledger as `landing.already_read` does; nothing when a table is lost.
+
+    A build that was killed while it put a table into its place has left the table
+    without its name, or the days of use with the mark of a merge.
+    """
     present = {row["tableName"] for row in session.sql("show tables in main").collect()}
-    if not present.issuperset((LEDGER, *STATES)):
+    if not present.issuperset((LEDGER, *STATES, "dq_rejected_rows")):
         return []
+    properties = session.sql("show tblproperties main.int_usage_versions").collect()
+    if any(row["key"] == "trackline.merging" for row in properties):
+        return []
+    # as a number: the client would move a timestamp to its own time zone
     rows = session.sql(
-        f"select path, size_bytes, modified_at, status from main.{LEDGER}"
+        "select path, size_bytes, unix_micros(modified_at) as modified_at, status"
+        f" from main.{LEDGER}"
     ).collect()
-    return [tuple(row) for row in rows]
+    return [
+        (
+            row["path"],
+            row["size_bytes"],
+            datetime(1970, 1, 1) + timedelta(microseconds=row["modified_at"]),
+            row["status"],
+        )
+        for row in rows
+    ]
 
 
 def stage(session: SparkSession, table_name: str, files: DataFrame) -> DataFrame:
