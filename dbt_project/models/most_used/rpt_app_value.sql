@@ -1,7 +1,6 @@
 -- one row per district and selected application: what of it is used, and at what price.
 -- An application that the district has not selected has no seats, cost or goal and
--- stands
--- in dq_unknown_apps
+-- stands in dq_unknown_apps
 with
     districts as (
         select district_id, as_of from {{ ref("int_districts") }} where is_enabled

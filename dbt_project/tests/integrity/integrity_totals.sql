@@ -1,8 +1,6 @@
 -- What is this? A district whose totals, kept up night by night, are not the sums of
--- its
--- days. One district is added up each day of the month: the one whose md5 with the
--- day of
--- as_of comes first, so that every district has its turn and a night scans one
+-- its days. One district is added up each day of the month: the one whose md5 with the
+-- day of as_of comes first, so that every district has its turn and a night scans one
 -- district.
 -- When does it matter? Totals that drifted are wrong in every report until a full
 -- refresh.
