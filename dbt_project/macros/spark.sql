@@ -276,13 +276,20 @@
 {%- endmacro %}
 
 {#- A Python model runs in dbt's process on its session: trackline.cluster.adapter. -#}
-{% macro py_write_table(compiled_code, target_relation) %}
+{% macro spark__create_table_as(temporary, relation, compiled_code, language="sql") -%}
+    {%- if language == "python" -%} {{ python_model(relation, compiled_code) }}
+    {%- else -%}
+        {{ dbt.spark__create_table_as(temporary, relation, compiled_code, language) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro python_model(relation, compiled_code) %}
 {{ compiled_code }}
 
 dbt = dbtObj(spark.table)
 model(dbt, spark).write.mode("overwrite").format(
     "{{ config.get('file_format') or 'parquet' }}"
-).saveAsTable("{{ target_relation }}")
+).saveAsTable("{{ relation }}")
 {% endmacro %}
 
 {#- Counts of days of use are made anew on Spark: a scan of the year in parallel, where a

@@ -1,1 +1,1 @@
-"""The same project on a Spark cluster: processes, connection, Python models, publishing."""
+"""The same project on a Spark cluster: docs/scale.md."""

@@ -38,10 +38,11 @@ SETTINGS = {
     # a wrong cast fails, as it does on DuckDB, and does not turn into null
     "spark.sql.ansi.enabled": "true",
     "spark.sql.ansi.doubleQuotedIdentifiers": "true",
-    "spark.sql.parser.escapedStringLiterals": "true",
     # only the days that are written are replaced
     "spark.sql.sources.partitionOverwriteMode": "dynamic",
 }
+
+_prepared: set[str] = set()
 
 
 def connect(remote: str = "") -> SparkSession:
@@ -59,14 +60,10 @@ def connect(remote: str = "") -> SparkSession:
             " Connect server as sc://host:15002; `make spark-up` starts one here"
         )
     session = SparkSession.builder.remote(remote).getOrCreate()
-    if session.conf.get("spark.sql.session.timeZone") != "UTC" or not getattr(
-        session, "_is_tracklines", False
-    ):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            for name, value in SETTINGS.items():
-                session.conf.set(name, value)
-        session._is_tracklines = True
+    if session.session_id not in _prepared:
+        for name, value in SETTINGS.items():
+            session.conf.set(name, value)
+        _prepared.add(session.session_id)
         from trackline.cluster import models  # noqa: F401  the Python models' Spark half
     return session
 
@@ -128,5 +125,7 @@ def register() -> None:
     """Put the parts in their places; a second time changes nothing."""
     dbt_session.Connection = Connection
     dbt_session.SessionConnectionWrapper._fix_binding = staticmethod(_fix_binding)
-    SparkAdapter.python_submission_helpers = property(lambda self: {METHOD: PythonModel})
+    SparkAdapter.python_submission_helpers = property(
+        lambda self: {METHOD: PythonModel}
+    )
     SparkAdapter.default_python_submission_method = property(lambda self: METHOD)

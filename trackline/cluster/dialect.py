@@ -1,4 +1,4 @@
-"""The two spellings that no macro can reach: they stand in every model's text."""
+"""The spellings that no macro can reach: they stand in every model's text."""
 
 from __future__ import annotations
 
@@ -21,13 +21,17 @@ _SPELLING = re.compile(
 def for_spark(sql: str) -> str:
     """Return SQL of the models as Spark takes it.
 
-    A comma after the last column goes, and `varchar` without a length is `string`; what
-    stands in quotes or comments stays.
+    A comma after the last column goes, `varchar` without a length is `string`, and a
+    text with a backslash is marked as raw; what stands in quotes or comments stays.
     """
 
     def spelled(match: re.Match[str]) -> str:
         if match["comma"]:
             return ""
-        return "string" if match["text"] else match[0]
+        if match["text"]:
+            return "string"
+        # a backslash is a backslash
+        is_raw = match[0].startswith("'") and "\\" in match[0]
+        return ("r" if is_raw else "") + match[0]
 
     return _SPELLING.sub(spelled, sql)

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -99,7 +100,12 @@ def running(folder: Path = FOLDER) -> Cluster | None:
     return cluster if _is_alive(cluster.server) else None
 
 
-def up(folder: Path = FOLDER, workers: int = 2, port: int = 15002) -> Cluster:
+def up(
+    folder: Path = FOLDER,
+    workers: int = 2,
+    port: int = 15002,
+    settings: Mapping[str, object] | None = None,
+) -> Cluster:
     """Start the cluster, and wait until it answers; a running one is left alone.
 
     Parameters
@@ -110,6 +116,8 @@ def up(folder: Path = FOLDER, workers: int = 2, port: int = 15002) -> Cluster:
         One core and 1 GB each.
     port : int
         The Connect server's; 0 takes a free one.
+    settings : mapping of str to object, optional
+        Further settings of Spark.
 
     Raises
     ------
@@ -138,7 +146,7 @@ def up(folder: Path = FOLDER, workers: int = 2, port: int = 15002) -> Cluster:
                 "--host", "127.0.0.1", "--webui-port", "0", "--cores", "1",
                 "--memory", WORKER_MEMORY, "--work-dir", str(folder / "work"), url,
             )  # fmt: skip
-        started["server"] = _start_server(folder, url, port)
+        started["server"] = _start_server(folder, url, port, settings or {})
         _wait(folder, "server", started["server"], port)
     except RefusedError:
         _end([process.pid for process in started.values()])
@@ -218,7 +226,9 @@ def _spawn(
         )
 
 
-def _start_server(folder: Path, url: str, port: int) -> subprocess.Popen:
+def _start_server(
+    folder: Path, url: str, port: int, further: Mapping[str, object]
+) -> subprocess.Popen:
     catalog = f"jdbc:derby:;databaseName={folder / 'catalog'};create=true"
     settings = {
         "spark.connect.grpc.binding.address": "127.0.0.1",
@@ -239,9 +249,12 @@ def _start_server(folder: Path, url: str, port: int) -> subprocess.Popen:
         "spark.default.parallelism": 2,
         "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
         "spark.sql.sources.parallelPartitionDiscovery.threshold": 10000,
+        **further,
     }
     options = [
-        word for name, value in settings.items() for word in ("--conf", f"{name}={value}")
+        word
+        for name, value in settings.items()
+        for word in ("--conf", f"{name}={value}")
     ]
     return _spawn(
         folder, "server", DRIVER_MEMORY, "spark-submit", "--master", url,

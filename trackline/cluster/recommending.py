@@ -13,7 +13,10 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from pyspark.sql import Column, DataFrame, SparkSession, functions
+from pyspark.sql.connect import functions
+from pyspark.sql.connect.column import Column
+from pyspark.sql.connect.dataframe import DataFrame
+from pyspark.sql.connect.session import SparkSession
 
 from trackline.cluster.dialect import for_spark
 from trackline.cluster.types import arrow_type, spark_type
@@ -84,7 +87,9 @@ class _Recommend:
 
 
 def _fit(district_id: str, here: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    fit = fit_district(here["outcomes"], here["uses"]) if len(here["outcomes"]) else None
+    fit = (
+        fit_district(here["outcomes"], here["uses"]) if len(here["outcomes"]) else None
+    )
     if fit is None:
         return pd.DataFrame(columns=[*FIT])
     # JSON keeps every digit of a float
@@ -123,7 +128,7 @@ def _by_district(
     result : mapping of str to str
         Columns and their DuckDB types.
     """
-    schemas = {name: table.columns for name, table in tables.items()}
+    columns_of = {name: table.columns for name, table in tables.items()}
     parts = [
         table.select(
             "district_id",
@@ -134,7 +139,7 @@ def _by_district(
     together = parts[0]
     for part in parts[1:]:
         together = together.unionByName(part, allowMissingColumns=True)
-    task = _Task(schemas, work, dict(result))
+    task = _task(columns_of, work, dict(result))
     schema = ", ".join(f"`{name}` {spark_type(kind)}" for name, kind in result.items())
     return together.groupBy("district_id").applyInArrow(task, schema)
 
@@ -143,16 +148,13 @@ def _renamed(table: DataFrame, name: str, column: str) -> Column:
     return table[column].alias(f"{name}__{column}")
 
 
-class _Task:
-    def __init__(
-        self,
-        schemas: dict[str, list[str]],
-        work: Callable[[str, dict[str, pd.DataFrame]], pd.DataFrame],
-        result: dict[str, str],
-    ) -> None:
-        self.schemas, self.work, self.result = schemas, work, result
-
-    def __call__(self, rows: pa.Table) -> pa.Table:
+def _task(
+    columns_of: dict[str, list[str]],
+    work: Callable[[str, dict[str, pd.DataFrame]], pd.DataFrame],
+    result: dict[str, str],
+) -> Callable[[pa.Table], pa.Table]:
+    # Spark tells what it has to give a function by its type hints
+    def task(rows: pa.Table) -> pa.Table:
         import duckdb
 
         here = {}
@@ -160,7 +162,7 @@ class _Task:
             con.execute("set threads = 1")
             con.execute("set TimeZone = 'UTC'")
             con.register("rows_of_district", rows)
-            for name, columns in self.schemas.items():
+            for name, columns in columns_of.items():
                 selected = ", ".join(
                     "district_id" if c == "district_id" else f'"{name}__{c}" as "{c}"'
                     for c in columns
@@ -169,9 +171,10 @@ class _Task:
                     f"select {selected} from rows_of_district"
                     f" where table_of_row = '{name}' order by all"
                 ).df()
-        district_id = rows.column("district_id")[0].as_py()
-        found = self.work(district_id, here)
-        return _arrow(found, self.result)
+        found = work(rows.column("district_id")[0].as_py(), here)
+        return _arrow(found, result)
+
+    return task
 
 
 def _arrow(frame: pd.DataFrame, result: Mapping[str, str]) -> pa.Table:
@@ -181,4 +184,3 @@ def _arrow(frame: pd.DataFrame, result: Mapping[str, str]) -> pa.Table:
             for name, kind in result.items()
         }
     )
-

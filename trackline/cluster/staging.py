@@ -12,7 +12,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.connect.dataframe import DataFrame
+from pyspark.sql.connect.session import SparkSession
 
 from trackline import landing, privacy
 from trackline.cluster.types import arrow_type, spark_type
@@ -92,11 +93,9 @@ def stage(session: SparkSession, table_name: str, files: DataFrame) -> DataFrame
 def stage_moodle(
     session: SparkSession, table_names: Sequence[str], files: DataFrame
 ) -> DataFrame:
-    """Read the new files of several Moodle tables: the rows of `landing.stage_moodle`."""
+    """Read the new files of Moodle tables: the rows of `landing.stage_moodle`."""
     columns = {
-        column.output: column
-        for name in table_names
-        for column in TABLES[name].columns
+        column.output: column for name in table_names for column in TABLES[name].columns
     }
     return _staged(
         session, table_names, files, [*columns.values()], (("table_name", "varchar"),)
@@ -143,7 +142,7 @@ class _Reader:
         key = Settings.from_environment().pseudonym_key
         if privacy.key_fingerprint(key) != self.fingerprint:
             raise RefusedError(
-                "TRACKLINE_PSEUDONYM_KEY is not the same on every machine of the cluster"
+                "TRACKLINE_PSEUDONYM_KEY is not the same on every machine"
             )
         settings = replace(self.settings, pseudonym_key=key)
         for batch in batches:

@@ -120,8 +120,8 @@ def new_files(
 ) -> pa.Table:
     """List what no build has read yet: landing files, and rows of attached databases.
 
-    Like ``stage`` and ``stage_moodle`` it is called by the staging models and told apart
-    by the session's type: trackline.cluster.staging has Spark's half.
+    Like ``stage`` and ``stage_moodle`` it is called by the staging models, and the
+    session's type tells the engine: trackline.cluster.staging has Spark's half.
 
     Parameters
     ----------

@@ -289,7 +289,7 @@ class Pool:
 
     @classmethod
     def of(cls, co_use: pd.DataFrame) -> Pool:
-        """Add up rows of `gram_sql`; bands, folds and districts may be added already."""
+        """Add up rows of `gram_sql`, or rows that are added up already."""
         apps = np.sort(co_use["app_id"].unique().astype(str)).astype(object)
         return cls(apps, _summed(co_use, apps))
 
@@ -309,9 +309,7 @@ class Pool:
             ]
             others[name] = everywhere - getattr(mine, name)
         seen = others["pair"] >= reasons.FEWEST_TOLD
-        return Gram(
-            1.0, *(np.where(seen, counts, 0) / n for counts in others.values())
-        )
+        return Gram(1.0, *(np.where(seen, counts, 0) / n for counts in others.values()))
 
 
 def _summed(co_use: pd.DataFrame, apps: np.ndarray) -> Gram:
