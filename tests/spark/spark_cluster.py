@@ -66,14 +66,17 @@ class RunningCluster:
         table = self.session.sql(for_spark(sql)).toArrow()
         return [tuple(map(plain, row.values())) for row in table.to_pylist()]
 
-    def tasks_by_executor(self) -> Counter[str]:
-        """Count the tasks that each executor has ended well, from Spark's own log."""
+    def tasks_by_executor(self, since: float = 0.0) -> Counter[str]:
+        """Count the tasks that executors have ended well, from Spark's own log."""
         counts: Counter[str] = Counter()
         for path in (self.folder / "logs").glob("app-*"):
             for line in path.read_text().splitlines():
                 event = json.loads(line)
-                if event["Event"] == "SparkListenerTaskEnd":
-                    counts[event["Task Info"]["Executor ID"]] += 1
+                if event["Event"] != "SparkListenerTaskEnd":
+                    continue
+                task = event["Task Info"]
+                if task["Finish Time"] / 1000 >= since and not task["Failed"]:
+                    counts[task["Executor ID"]] += 1
         return counts
 
     def kill_a_worker(self) -> None:

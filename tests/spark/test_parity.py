@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,7 +13,8 @@ from spark_cluster import BUILT, differences
 
 from trackline.config import load
 from trackline.demo import write_demo
-from trackline.settings import ROOT
+from trackline.settings import ROOT, Settings
+from trackline.status import read_status
 
 NIGHTS = ("2026-02-28", "2026-03-28", "2026-04-30")
 LATE = "events-2025-11.csv.gz"
@@ -74,6 +77,33 @@ def correct(project) -> None:
     )
 
 
+def assert_same_publication(project) -> None:
+    """Publish from both: the same rows in the same types have one fingerprint."""
+    from trackline import publish
+
+    settings = Settings.from_environment()
+    on_spark = replace(
+        settings, target="spark", serve=settings.serve.with_name("serve-spark")
+    )
+    reports = [publish.publish(one) for one in (settings, on_spark)]
+    states = [
+        [(one.district_id, one.state) for one in report.outcomes] for report in reports
+    ]
+    assert states[0] == states[1], [report.outcomes for report in reports]
+    for district_id, _ in states[0]:
+        told = []
+        for one in (settings, on_spark):
+            folder = one.serve / district_id
+            name = "current.json" if (folder / "current.json").exists() else "held.json"
+            about = json.loads((folder / name).read_text())
+            told.append((name, about["fingerprint"], about["row_counts"]))
+        assert told[0] == told[1], district_id
+    again = publish.publish(on_spark)
+    assert {one.state for one in again.outcomes} <= {"unchanged", "held"}
+    assert not list(on_spark.serve.glob(".spark-*")), "nothing is left behind"
+    assert read_status(on_spark).districts[0].newest_usage_on is not None
+
+
 def test_three_nights_of_the_demo(project, cluster, tmp_path):
     shutil.copytree(ROOT / "seeds", project.seeds, dirs_exist_ok=True)
     source = tmp_path / "demo"
@@ -95,6 +125,7 @@ def test_three_nights_of_the_demo(project, cluster, tmp_path):
         assert differences(project, cluster) == [], f"after night {number + 1}"
 
     assert project.rows("select count(*) > 1000 from rpt_recommendations") == [(True,)]
+    assert_same_publication(project)
     tasks = cluster.tasks_by_executor() - before
     assert len(tasks) == 2, f"both workers are used: {tasks}"
     assert min(tasks.values()) > sum(tasks.values()) / 10
