@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -218,3 +219,18 @@ def test_check_refuses_what_it_cannot_look_at(run, path, district, told) -> None
     code, out, err = run("check", path, "--district", district)
     assert (code, out) == (2, "")
     assert told in err
+
+
+def test_what_takes_long_says_so_on_stderr_and_the_rest_is_silent(
+    capsys, monkeypatch
+) -> None:
+    from trackline.commands import progress
+
+    with progress.telling("reading"):
+        pass
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setattr(progress, "FIRST_SECONDS", 0.01)
+    with progress.telling("reading"):
+        time.sleep(0.3)
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", "reading (0 s so far)\n")
