@@ -22,7 +22,7 @@ with
 
     ends as (
         select district_id, student_id, max(last_used_on) as window_ends_on
-        from {{ ref("int_usage_current") }}
+        from {{ ref("int_usage_so_far") }}
         group by district_id, student_id
     ),
 
