@@ -11,14 +11,14 @@ next
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy import sparse
 
 from trackline.recommender import members
-from trackline.recommender.frames import FOLDS, Rows, student_hashes
+from trackline.recommender.frames import FOLDS, Rows, stacked, student_hashes
 from trackline.recommender.gram import Gram, Steps, blocks, directed_count, gram_of
 from trackline.recommender.metrics import hits, ndcg, top_k
 
@@ -26,7 +26,9 @@ __all__ = ["Candidate", "Part", "Task", "choose", "complete_task", "next_task", 
 
 K = 10
 _CELLS = 1_000_000  # students x apps scored per setting: bounds the time of a search
+_TIMES = 5  # how often a student is asked at most
 _FIRST = 500_000  # the same for the first round of a large search
+_TIMED = ("cosine", "rp3beta", "edlae", "directed", "walk")
 _STEP_PAIRS = 6_000_000  # pairs of entries in the step moments: 1 s a setting
 
 
@@ -100,16 +102,30 @@ class Part:
 
 @dataclass
 class Task:
-    """The parts of one validation and what was tried on them."""
+    """The parts of one validation and what is tried on them.
+
+    Attributes
+    ----------
+    name : str
+    parts : list of Part
+    candidates : list of Candidate
+        The first round.
+    times : int
+        How often every student stands in the parts, with other apps hidden.
+    finer : callable, optional
+        What to try next, given the leaders of the first round.
+    """
 
     name: str
     parts: list[Part]
     candidates: list[Candidate]
+    times: int = 1
+    finer: Callable[[list[Candidate]], list[Candidate]] | None = None
 
     @property
     def n_students(self) -> int:
         """Students validated on."""
-        return sum(len(part.n_wanted) for part in self.parts)
+        return sum(len(part.n_wanted) for part in self.parts) // self.times
 
     def narrow(self) -> Task:
         """Return the task cut to the first part and about _FIRST students x apps."""
@@ -121,7 +137,7 @@ class Task:
         cut = first.histories.select(few)
         part = Part(first.gram, cut, first.wanted[few], first.source)
         part.moments = first.moments
-        return Task(self.name, [part], self.candidates)
+        return replace(self, parts=[part])
 
     def scores(self, candidate: Candidate) -> list[np.ndarray]:
         """Return the scores of every part."""
@@ -157,40 +173,50 @@ def _candidates(names: tuple[str, ...], gram: Gram, tau=None, key="first") -> It
             yield Candidate(name, tuple(setting.items()), tau, key)
 
 
-def complete_task(total: Gram, sample: Rows, seed: int) -> Task:
-    """Hold out whole students: fold by md5, a random 20 to 50 % of the apps hidden."""
-    fold = student_hashes(sample.students) % FOLDS
-    n_apps = len(sample.apps)
-    rng = np.random.default_rng(seed)
-    hidden_share = rng.uniform(0.2, 0.5, len(sample.students))
-    draw = rng.random(len(sample.student))
+def hide(rows: Rows, rng: np.random.Generator) -> np.ndarray:
+    """Tell which rows are hidden: a random 20 to 50 % of every student's apps."""
+    hidden_share = rng.uniform(0.2, 0.5, len(rows.students))
+    draw = rng.random(len(rows.student))
     # the rank of the draw within the student: exactly so many are hidden
-    order = np.lexsort((draw, sample.student))
-    lengths = sample.lengths
+    order = np.lexsort((draw, rows.student))
+    lengths = rows.lengths
     starts = np.cumsum(lengths) - lengths
     rank = np.empty(len(order), int)
     rank[order] = np.arange(len(order)) - np.repeat(starts, lengths)
     n_hidden = np.maximum(1, np.floor(hidden_share * lengths))
-    hidden = (rank < n_hidden[sample.student]) & (lengths[sample.student] >= 2)
+    return (rank < n_hidden[rows.student]) & (lengths[rows.student] >= 2)
 
+
+def complete_task(total: Gram, sample: Rows, seed: int) -> Task:
+    """Hold out whole students: fold by md5, part of the apps hidden.
+
+    Where students are few, each is asked several times, with other apps hidden: what is
+    hidden by chance then weighs less in the choice.
+    """
+    fold = student_hashes(sample.students) % FOLDS
+    n_apps = len(sample.apps)
+    rng = np.random.default_rng(seed)
+    lengths = sample.lengths
     limit = max(_CELLS // max(n_apps, 1), 2000)
     # a solve is n_apps^3: large problems hold one fold out, the one with most students
     largest = int(np.bincount(fold, minlength=FOLDS).argmax())
     folds = range(FOLDS) if n_apps <= 600 else (largest,)
+    asked = np.isin(fold, folds) & (lengths >= 2)
+    times = int(np.clip(limit // max(asked.sum(), 1), 1, _TIMES))
+    masks = [hide(sample, rng) for _ in range(times)]
     parts = []
     for number in folds:
-        chosen = np.flatnonzero((fold == number) & (lengths >= 2))
-        held = sample.select(np.flatnonzero(fold == number))
-        chosen = chosen[: limit // len(folds)]
+        chosen = np.flatnonzero(asked & (fold == number))[: limit // len(folds)]
         if not len(chosen):
             continue
+        held = sample.select(np.flatnonzero(fold == number))
         train = total.plus(gram_of(blocks(held), n_apps), -1.0)
         keep = np.isin(sample.student, chosen)
-        shown = sample.filter(keep & ~hidden).select(chosen)
-        wanted = sample.filter(keep & hidden).select(chosen)
-        parts.append(Part(train, shown, wanted.matrix()))
+        shown = [sample.filter(keep & ~mask).select(chosen) for mask in masks]
+        wanted = [sample.filter(keep & mask).select(chosen).matrix() for mask in masks]
+        parts.append(Part(train, stacked(shown), sparse.vstack(wanted, format="csr")))
     names = ("popularity", "cosine", "rp3beta", "edlae", "slim")
-    return Task("complete", parts, list(_candidates(names, total)))
+    return Task("complete", parts, list(_candidates(names, total)), times)
 
 
 def split_last(rows: Rows, share: float = 0.2) -> np.ndarray:
@@ -212,10 +238,11 @@ def next_task(sample: Rows) -> Task | None:
     np.maximum.at(latest, sample.student, sample.first)
     earliest = np.full(len(sample.students), np.inf)
     np.minimum.at(earliest, sample.student, sample.first)
-    spans = (latest - earliest)[sample.lengths >= 2]
-    span = float(np.median(spans)) if len(spans) else 0.0
-    if span <= 0 or not late.any():
+    spans = latest - earliest
+    spans = spans[spans > 0]
+    if not len(spans) or not late.any():
         return None
+    span = float(np.median(spans))
     early = sample.filter(~late)
     n_apps = len(sample.apps)
     limit = max(_CELLS // max(n_apps, 1), 2000)
@@ -234,15 +261,20 @@ def next_task(sample: Rows) -> Task | None:
     for share in (None, 2.0, 7.0, 20.0, 60.0):
         tau = None if share is None else span / share
         for key in keys[:1] if share is None else keys:
-            for name in ("cosine", "rp3beta", "edlae", "directed", "walk"):
+            for name in _TIMED:
                 grid = list(_candidates((name,), gram, tau, key))
-                candidates += grid[2 :: max(len(grid) // 2, 1)]
+                candidates += grid[1 :: max(len(grid) // 2, 1)]
     for setting in thin(members.STEP_GRID, n_apps):
         kept = {"ahead": setting["ahead"], "ridge": setting["ridge"]}
         candidates.append(
             Candidate("steps", tuple(kept.items()), span / setting["share"])
         )
-    return Task("next", [part], candidates)
+
+    def finer(leaders: list[Candidate]) -> list[Candidate]:
+        best = [c for c in leaders if c.member in _TIMED][:2]
+        return [x for c in best for x in _candidates((c.member,), gram, c.tau, c.key)]
+
+    return Task("next", [part], candidates, finer=finer)
 
 
 @dataclass
@@ -263,6 +295,9 @@ def choose(task: Task, most: int = 3) -> Choice:
     """
     first = task.narrow()
     quality = _qualities(first, task.candidates)
+    if task.finer is not None:
+        finer = task.finer(_leaders(quality, 12))
+        quality |= _qualities(first, [c for c in finer if c not in quality])
     order = _leaders(quality, 12)
     if first is not task:
         quality |= _qualities(task, order)
@@ -313,7 +348,7 @@ def _by_band(task: Task, scores: list[np.ndarray]) -> dict[str, tuple[int, float
     known = ~np.isnan(value)
     return {
         name: (
-            int((known & (band == name)).sum()),
+            int((known & (band == name)).sum()) // task.times,
             float(value[known & (band == name)].mean()),
         )
         for name in sorted(set(band[known]))
