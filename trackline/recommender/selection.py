@@ -293,8 +293,8 @@ def choose(task: Task, joining: int = 2) -> Choice:
 
     Large problems are searched on a part first; the leaders are compared on all of it.
     Members within _ALIKE of the best are averaged: which of them is best is chance
-    (+0.3 % on msstore and +0.1 % on OULAD against taking the best one, inside the
-    training data). Up to `joining` others join, each at the weight that gains most,
+    (+0.1 % on msstore and on OULAD against taking the best one, inside the training
+    data). Up to `joining` others join, each at the weight that gains most,
     while it gains at least 0.2 %. A blend of matrices fed the same history is one
     matrix.
     """
