@@ -1,6 +1,8 @@
 # Everything below needs python3 and pip, nothing else; `make` alone lists the targets.
 PYTHON ?= python3
 VENV := .venv
+# processes that the tests are shared among
+WORKERS ?= 2
 BIN := $(CURDIR)/$(VENV)/bin
 READY := $(VENV)/.ready
 DBT := cd dbt_project && $(BIN)/dbt
@@ -40,10 +42,10 @@ ui: $(READY)  ## the Dagster UI on http://127.0.0.1:3000
 	dagster dev
 
 test: $(READY)  ## every test but the exhaustive ones
-	pytest -m "not long and not spark"
+	pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not long and not spark"
 
 test-long: $(READY)  ## the exhaustive runs too
-	pytest -m "not spark"
+	pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not spark"
 
 lint: $(READY)  ## ruff, and sqlfmt where it is installed
 	ruff check . && ruff format --check .

@@ -8,6 +8,7 @@ ENGINE = {
     "archive",
     "dataset",
     "evaluation",
+    "folds",
     "learner",
     "limits",
     "model",

@@ -2,5 +2,5 @@
 
 Read in this order: `processes` (what is run, pure), `dbt` (the processes as assets),
 `landing`, `publishing` and `models` (what stands before and after them), `jobs`,
-`sensors`, `alerts`.
+`learning`, `sensors`, `alerts`.
 """

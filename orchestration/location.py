@@ -7,7 +7,7 @@ import warnings
 
 from dagster import BetaWarning, Definitions, in_process_executor
 
-from orchestration import alerts, jobs, models, sensors
+from orchestration import alerts, jobs, learning, models, sensors
 from orchestration.dbt import (
     Translator,
     asset_key,
@@ -42,6 +42,7 @@ def build_definitions() -> Definitions:
     tables = [key for name in PUBLISHED if (key := asset_key(manifest, name))]
     publishing = publishing_assets(districts, tables, environment)
     commands = models.command_assets(environment)
+    insights = by_process.get("insights")
     return Definitions(
         assets=[
             *landing_sources(districts),
@@ -53,8 +54,12 @@ def build_definitions() -> Definitions:
         jobs=[
             *jobs.asset_jobs(by_process, publishing, commands),
             *jobs.build_jobs(manifest, translator, environment),
+            *(learning.learning_jobs(insights, environment) if insights else ()),
         ],
-        schedules=[jobs.nightly_schedule(environment)],
+        schedules=[
+            jobs.nightly_schedule(environment),
+            *(learning.learning_schedules(environment) if insights else ()),
+        ],
         sensors=[
             sensors.landing_sensor(environment),
             sensors.new_district_sensor(environment),

@@ -36,6 +36,11 @@ COMMANDS: Mapping[str, tuple[tuple[str, ...], str]] = {
         "How good the recommender is on each district's own data: a page of graphs in "
         "the models directory.",
     ),
+    "model_evaluation": (
+        ("evaluate",),
+        "How good each model of learning analytics would be over the enabled analysis "
+        "intervals: a page of graphs each in the models directory.",
+    ),
 }
 
 

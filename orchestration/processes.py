@@ -75,8 +75,8 @@ def build_arguments(full_refresh: bool = False) -> list[str]:
     return [*arguments, "--full-refresh"] if full_refresh else arguments
 
 
-def cron(at: str) -> str:
-    """Return the cron line of every day at HH:MM.
+def cron(at: str, hours_later: int = 0) -> str:
+    """Return the cron line of every day at HH:MM, or so many hours later.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def cron(at: str) -> str:
         raise RefusedError(
             f"TRACKLINE_NIGHTLY_AT is {at!r}: a time of day such as 02:00 is needed"
         ) from None
-    return f"{when.minute} {when.hour} * * *"
+    return f"{when.minute} {(when.hour + hours_later) % 24} * * *"
 
 
 def is_lock_held(text: str) -> bool:

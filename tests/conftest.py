@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import gzip
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,6 +32,11 @@ DISTRICT = {
     "school_year_start": "08-01",
     "as_of": "2025-03-01",
 }
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of real services wait much: first, so that others run beside them."""
+    items.sort(key=lambda item: item.get_closest_marker("service") is None)
 
 
 @pytest.fixture(scope="session")
@@ -213,3 +224,47 @@ def project(project_root: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A district 'north' with three apps, on 2025-03-01."""
     shutil.rmtree(project_root, ignore_errors=True)
     return Project(project_root, monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Run a local S3 server, a process of its own; its URL."""
+    pytest.importorskip("moto.server")
+    pytest.importorskip("s3fs")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = tmp_path_factory.mktemp("s3") / "log"
+    with log.open("wb") as output:
+        running = subprocess.Popen(
+            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+            stdout=output,
+            stderr=output,
+        )
+        try:
+            end = time.monotonic() + 120
+            while True:
+                with contextlib.suppress(OSError):
+                    socket.create_connection(("127.0.0.1", port), timeout=5).close()
+                    break
+                assert running.poll() is None, log.read_text()
+                assert time.monotonic() < end, "the S3 server did not start"
+                time.sleep(0.1)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            running.terminate()
+            running.wait()
+
+
+@pytest.fixture
+def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Make an empty bucket, which any AWS program in this environment reaches."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    import s3fs
+
+    name = f"trackline-{uuid.uuid4().hex}"
+    s3fs.S3FileSystem(skip_instance_cache=True).mkdir(name)
+    return f"s3://{name}"

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -21,28 +23,31 @@ from trackline.settings import ROOT, RefusedError, Settings
 __all__ = ["forget"]
 
 
-def forget(settings: Settings, district_id: str, student_id: str) -> str:
+def forget(settings: Settings, district_id: str, student_id: str) -> bool:
     """Remove a student from every table, file and model input.
 
     Parameters
     ----------
     settings : Settings
     district_id : str
-        A configured district.
+        A configured district, or one that was: its facts and files may be there yet.
     student_id : str
-        As the district delivers it.
+        As the district delivers it; blanks around it do not count, as in files.
 
     Returns
     -------
-    str
-        One sentence for the operator; it does not repeat the id.
+    bool
+        Whether anything of the student was there: an id may be mistyped.
 
     Raises
     ------
     RefusedError
-        If the district is unknown, or something else holds the warehouse.
+        If nobody knows the district, or something else holds the warehouse.
     """
-    if config.load(settings.seeds).district(district_id) is None:
+    student_id = student_id.strip()
+    if not student_id:
+        raise RefusedError("a student id is needed")
+    if not _is_known(settings, district_id):
         raise RefusedError(f"no row of districts.csv has district_id {district_id!r}")
     privacy.forget(settings, district_id, student_id)
     stored_id = student_id
@@ -50,13 +55,62 @@ def forget(settings: Settings, district_id: str, student_id: str) -> str:
         stored_id = privacy.pseudonym(settings.pseudonym_key, district_id, student_id)
     # the build below learns again, without the student, what had learned from them
     forget_user(settings, district_id, stored_id)
+    is_found = False
     if settings.warehouse.exists():
+        is_found = _holds(settings.warehouse, district_id, stored_id)
         _dbt("run-operation", "forget_student", district_id, stored_id)
         # sums that the student was part of are made again without
         _dbt("build", "", district_id, stored_id)
         compact(settings.warehouse)
-    forget_published_student(settings, district_id, stored_id)
-    return f"The student is forgotten in {district_id}: tables, files, model inputs."
+    is_published = forget_published_student(settings, district_id, stored_id)
+    return is_found or is_published
+
+
+def _is_known(settings: Settings, district_id: str) -> bool:
+    """Return whether the district is configured, or was when it was last built."""
+    if config.load(settings.seeds).district(district_id) is not None:
+        return True
+    if not settings.warehouse.exists():
+        return False
+    with _reading(settings.warehouse) as con:
+        return bool(
+            con.execute(
+                "select 1 from dq_files where district_id = ? and status = 'loaded'"
+                " limit 1",
+                [district_id],
+            ).fetchall()
+        )
+
+
+def _holds(warehouse: Path, district_id: str, stored_id: str) -> bool:
+    """Return whether a table of the warehouse has a row of the student."""
+    with _reading(warehouse) as con:
+        # the tables that the macro forget_student deletes from
+        tables = con.execute(
+            "select schema_name, table_name, column_name from duckdb_columns()"
+            " inner join duckdb_tables() using (database_name, schema_name, table_name)"
+            " where column_name in ('student_id', 'user_id', 'userid')"
+        ).fetchall()
+        return any(
+            con.execute(
+                f'select 1 from "{schema}"."{table}"'
+                f" where district_id = ? and {column}::varchar = ? limit 1",
+                [district_id, stored_id],
+            ).fetchall()
+            for schema, table, column in tables
+        )
+
+
+@contextmanager
+def _reading(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    try:
+        with duckdb.connect(str(warehouse), read_only=True) as con:
+            yield con
+    except duckdb.IOException as error:
+        raise RefusedError(
+            f"the warehouse {warehouse} cannot be read, another process may hold it:"
+            f" {str(error).splitlines()[0]}. Run the same command again."
+        ) from None
 
 
 def _dbt(command: str, operation: str, district_id: str, stored_id: str) -> None:
@@ -75,7 +129,9 @@ def _dbt(command: str, operation: str, district_id: str, stored_id: str) -> None
         check=False,
     )
     if done.returncode:
-        lines = (done.stdout + done.stderr).strip().splitlines() or ["no message"]
+        # dbt tells its errors on stdout; what Python warns of on stderr is no reason
+        told = done.stdout.strip() or done.stderr.strip() or "no message"
+        lines = told.splitlines()
         raise RefusedError(
             f"dbt {command} failed and the student may still stand in the warehouse:"
             f" {lines[-1].strip()}. Run the same command again."

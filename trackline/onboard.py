@@ -148,4 +148,6 @@ def _default(row_type: type[Row], column: str) -> str:
     field = row_type.model_fields.get(column)
     if field is None or field.is_required() or field.default is None:
         return ""
+    if isinstance(field.default, tuple):
+        return " ".join(field.default)
     return str(field.default).lower()

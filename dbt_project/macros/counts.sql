@@ -1,134 +1,260 @@
-{#- Tables that are counted from days of use and kept up by what a night changed. Each reads
-    a queue of its own, which the merge fills in its transaction and the reader empties in
-    its own: a change is counted once, whatever is killed. -#}
-{#- A pre-hook. Districts whose rows are void (is_void, SQL on counts and districts) are
-    forgotten; a district without rows is counted from its days, so its queue holds nothing
-    but the days after as_of, which wait there. -#}
-{% macro prepare_counts(changes, is_void) -%}
-    {%- set queue = ref(changes) -%}
-    {%- set counts = this.include(database=false) -%}
-    {%- set names = queue_columns(queue)["now"] -%}
-    {% if is_incremental() -%}
-        delete from {{ counts }}
-        where
-            district_id in (
-                select counts.district_id,
-                from {{ counts }} as counts
-                left join
-                    {{ ref("int_districts") }} as districts
-                    on counts.district_id = districts.district_id
-                where {{ is_void }}
-            )
-        ;
-    {%- endif %}
-    create or replace temp table uncounted_districts as
-    select district_id, as_of,
-    from {{ ref("int_districts") }}
-    {%- if is_incremental() %}
-    where district_id not in (select district_id from {{ counts }})
-    {%- endif %}
-    ;
-    delete from {{ queue }}
-    where district_id in (select district_id from uncounted_districts)
-    ;
-    insert into {{ queue }} by name
-    select versions.{{ names | join(", versions.") }},
-    from {{ ref("int_usage_versions") }} as versions
-    inner join uncounted_districts as districts
-        on versions.district_id = districts.district_id
-    where versions.usage_date > districts.as_of and not versions.is_deleted;
-    drop table uncounted_districts
+{#- Tables that are counted from days of use and kept up by what a night changed. Versions
+    carry the number of the merge that wrote them, and what a merge replaced is logged with
+    both numbers. A reader's mark holds the last merge that it has counted in a district,
+    and the as_of it counted with. It is moved in the reader's own transaction: a change is
+    counted once, whatever is killed. docs/adr/0007 -#}
+{#- A pre-hook of a reader: a district whose counts are void loses its mark, and without a
+    mark its rows: it is counted anew from its days. is_void is SQL on marks and districts;
+    an as_of that was set back always voids. -#}
+{% macro begin_counting(is_void="false") -%}
+    {{ return(adapter.dispatch("begin_counting", "trackline")(is_void)) }}
 {%- endmacro %}
 
-{#- A post-hook: what was counted leaves the queue. -#}
-{% macro forget_counted_changes(changes) -%}
-    delete from {{ ref(changes) }} as changes
-    using {{ ref("int_districts") }} as districts
+{% macro duckdb__begin_counting(is_void) -%}
+    {%- set marks = ref("int_usage_marks") -%}
+    {%- set reader = this.identifier -%}
+    {%- if is_incremental() -%}
+    delete from {{ marks }}
     where
-        changes.district_id = districts.district_id
-        and changes.usage_date <= districts.as_of
+        reader = '{{ reader }}'
+        and district_id in (
+            select marks.district_id,
+            from {{ marks }} as marks
+            left join
+                {{ ref("int_districts") }} as districts
+                on marks.district_id = districts.district_id
+            where
+                marks.reader = '{{ reader }}'
+                and (marks.as_of > districts.as_of or {{ is_void }})
+        )
+    ;
+    delete from {{ this.include(database=false) }}
+    where
+        district_id not in (select district_id from {{ marks }} where reader = '{{ reader }}')
+    {%- else -%} delete from {{ marks }} where reader = '{{ reader }}'
+    {%- endif -%}
 {%- endmacro %}
 
-{#- Days after as_of were counted (it was set back), or years by another beginning. -#}
-{% macro is_void_total() -%}
-    counts.last_used_on > districts.as_of
-    or month(counts.school_year_starts_on) <> districts.school_year_month
-    or day(counts.school_year_starts_on) <> districts.school_year_day
+{#- A post-hook of a reader: it has counted all of a table's merges in the districts that a
+    condition names. -#}
+{% macro end_counting(source="int_usage_versions", districts="true") -%}
+    {{ return(adapter.dispatch("end_counting", "trackline")(source, districts)) }}
 {%- endmacro %}
 
-{#- A pre-hook of int_usage_totals: the totals whose first or last day of use is none any
-    more, so that their days are looked at again; those too for which a day was used and
-    withdrawn while it waited for as_of or for a build that was not killed. A table, for its size is what keeps the
-    fact on the probing side of the join: 15 of 18 CPU seconds at 24M rows. -#}
+{% macro duckdb__end_counting(source, districts) -%}
+    {%- set marks = ref("int_usage_marks") -%}
+    {%- set reader = this.identifier -%}
+    delete from {{ marks }}
+    where
+        reader = '{{ reader }}'
+        and district_id in (select district_id from {{ ref("int_districts") }} where {{ districts }})
+    ;
+    insert into {{ marks }} by name
+    select
+        '{{ reader }}' as reader,
+        district_id,
+        coalesce((select max(merged_in) from {{ ref(source) }}), 0) as counted_to,
+        as_of,
+        school_year_starts_on,
+    from {{ ref("int_districts") }}
+    where {{ districts }}
+{%- endmacro %}
+
+{#- the districts that a reader has still to count from their days -#}
+{% macro uncounted_districts() -%}
+    select districts.*
+    from {{ ref("int_districts") }} as districts
+    left join
+        {{ ref("int_usage_marks") }} as marks
+        on districts.district_id = marks.district_id
+        and marks.reader = '{{ this.identifier }}'
+    where marks.district_id is null
+{%- endmacro %}
+
+{#- What a reader has to add to (sign 1) and to take from (sign -1) the counts of the
+    districts it has counted before. Days that nobody has withdrawn only. Apart, so that
+    each join hands the engine a bound: it skips what older merges wrote. -#}
+{% macro usage_changes() -%}
+    {{ added_usage() }}
+    union all
+    {{ removed_usage() }}
+{%- endmacro %}
+
+{% macro added_usage() -%}
+    select {{ counted_columns("versions") }}, 1 as sign,
+    from {{ ref("int_usage_versions") }} as versions
+    inner join
+        ({{ counted_districts() }}) as districts
+        on versions.district_id = districts.district_id
+        and versions.merged_in > districts.counted_to
+        and versions.usage_date <= districts.as_of
+    where not versions.is_deleted
+    union all
+    -- days that had waited for as_of
+    select {{ counted_columns("versions") }}, 1 as sign,
+    from {{ ref("int_usage_versions") }} as versions
+    inner join
+        ({{ counted_districts() }}) as districts
+        on versions.district_id = districts.district_id
+        and versions.merged_in <= districts.counted_to
+        and versions.usage_date > districts.counted_as_of
+        and versions.usage_date <= districts.as_of
+    where not versions.is_deleted
+{%- endmacro %}
+
+{% macro removed_usage() -%}
+    select {{ counted_columns("superseded") }}, -1 as sign,
+    from {{ ref("int_superseded_usage") }} as superseded
+    inner join
+        ({{ counted_districts() }}) as districts
+        on superseded.district_id = districts.district_id
+        and superseded.merged_in > districts.counted_to
+        and superseded.was_merged_in <= districts.counted_to
+        and superseded.usage_date <= districts.counted_as_of
+    where not superseded.is_deleted
+{%- endmacro %}
+
+{% macro counted_districts() -%}
+    select
+        districts.district_id,
+        districts.as_of,
+        districts.school_year_month,
+        districts.school_year_day,
+        marks.counted_to,
+        marks.as_of as counted_as_of,
+    from {{ ref("int_districts") }} as districts
+    inner join
+        {{ ref("int_usage_marks") }} as marks
+        on districts.district_id = marks.district_id
+        and marks.reader = '{{ this.identifier }}'
+{%- endmacro %}
+
+{% macro counted_columns(relation) -%}
+    {{ relation }}.district_id,
+    {{ relation }}.student_id,
+    {{ relation }}.app_id,
+    {{ relation }}.usage_date,
+    {{ relation }}.usage_minutes,
+    {{ relation }}.session_count,
+    {{ relation }}.usage_minutes > 0 or {{ relation }}.session_count > 0 as is_used,
+    {{ school_year_start(
+        relation ~ ".usage_date", "districts.school_year_month", "districts.school_year_day"
+    ) }} as school_year_starts_on
+{%- endmacro %}
+
+{#- A pre-hook of a state whose rows are counted: what every reader has counted leaves the
+    log, and the counts of a state that is made anew are void. -#}
+{% macro forget_counted(superseded, readers) -%}
+    {{ return(adapter.dispatch("forget_counted", "trackline")(superseded, readers)) }}
+{%- endmacro %}
+
+{% macro duckdb__forget_counted(superseded, readers) -%}
+    {%- set marks = ref("int_usage_marks") -%}
+    {%- set names = "('" ~ readers | join("', '") ~ "')" -%}
+    {% if not is_incremental() -%}
+    delete from {{ marks }} where reader in {{ names }}
+    ;
+    {%- endif %}
+    delete from {{ ref(superseded) }} as superseded
+    where
+        not exists (
+            select 1
+            from {{ marks }} as marks
+            where
+                marks.reader in {{ names }}
+                and marks.district_id = superseded.district_id
+                and marks.counted_to < superseded.merged_in
+        )
+{%- endmacro %}
+
+{% macro usage_readers() -%}
+    {{- return(["int_usage_totals", "int_recent_usage", "int_app_weeks"]) -}}
+{%- endmacro %}
+
+{#- The number of this merge. Marks count too: the rows of the last merge may all have been
+    a student's who was forgotten, and no number is given twice. -#}
+{% macro merge_number() -%}
+    cast(
+        1 + greatest(
+            0,
+            {%- if is_incremental() %}
+            coalesce((select max(merged_in) from {{ this }}), 0),
+            {%- endif %}
+            coalesce((select max(counted_to) from {{ ref("int_usage_marks") }}), 0)
+        ) as bigint
+    )
+{%- endmacro %}
+
+{#- A pre-hook of int_usage_totals: the totals that lost a day of use, which may have been
+    their first or last: their days are looked at again. A table, for its size is what keeps
+    the fact on the probing side of the join: 15 of 18 CPU seconds at 24M rows. -#}
 {% macro note_open_totals() -%}
     {%- if is_incremental() -%}
     create or replace temp table open_totals as
-    select distinct
-        changes.district_id,
-        changes.student_id,
-        changes.app_id,
-        {{ school_year_start(
-            "changes.usage_date",
-            "districts.school_year_month",
-            "districts.school_year_day",
-        ) }} as school_year_starts_on,
-    from {{ ref("int_usage_changes") }} as changes
-    inner join {{ ref("int_districts") }} as districts
-        on changes.district_id = districts.district_id
-        and changes.usage_date <= districts.as_of
-    left join {{ this.include(database=false) }} as totals
-        on changes.district_id = totals.district_id
-        and changes.student_id = totals.student_id
-        and changes.app_id = totals.app_id
-        and changes.usage_date in (totals.first_used_on, totals.last_used_on)
-    left join {{ ref("int_usage_changes") }} as uses
-        on changes.district_id = uses.district_id
-        and changes.student_id = uses.student_id
-        and changes.app_id = uses.app_id
-        and changes.usage_date = uses.usage_date
-        and not uses.is_deleted
-        and (uses.usage_minutes > 0 or uses.session_count > 0)
-    where
-        (changes.is_deleted or (changes.usage_minutes = 0 and changes.session_count = 0))
-        and (totals.district_id is not null or uses.district_id is not null)
+    with
+        removed as ({{ removed_usage() }}),
+        added as ({{ added_usage() }})
+
+    select removed.district_id, removed.student_id, removed.app_id, removed.school_year_starts_on,
+    from removed
+    left join
+        added
+        on removed.district_id = added.district_id
+        and removed.student_id = added.student_id
+        and removed.app_id = added.app_id
+        and removed.usage_date = added.usage_date
+        and added.is_used
+    where removed.is_used and added.district_id is null
+    group by
+        removed.district_id,
+        removed.student_id,
+        removed.app_id,
+        removed.school_year_starts_on
     {%- else -%}
     select 1
     {%- endif -%}
 {%- endmacro %}
 
-{#- The same for counts of the current school year alone. -#}
-{% macro is_void_count(last_date) -%}
+{#- Counts of the current school year alone are void with its beginning, too. -#}
+{% macro is_void_year() -%}
     not coalesce(districts.is_enabled, false)
-    or counts.school_year_starts_on <> districts.school_year_starts_on
-    or counts.{{ last_date }} > districts.as_of
+    or marks.school_year_starts_on <> districts.school_year_starts_on
+{%- endmacro %}
+
+{#- Totals are of every school year; years by another beginning are others. -#}
+{% macro is_void_total() -%}
+    month(marks.school_year_starts_on) <> districts.school_year_month
+    or day(marks.school_year_starts_on) <> districts.school_year_day
 {%- endmacro %}
 
 {#- A goal that changed makes other weeks of all the weeks that were counted with it. -#}
 {% macro is_void_week() -%}
-    {{ is_void_count("counted_to") }}
-    or counts.weekly_minutes_goal is distinct from (
-        select apps.weekly_minutes_goal
-        from {{ ref("int_district_apps") }} as apps
+    {{ is_void_year() }}
+    or exists (
+        select 1
+        from {{ this }} as weeks
+        left join
+            {{ ref("int_district_apps") }} as apps
+            on weeks.district_id = apps.district_id
+            and weeks.app_id = apps.app_id
         where
-            apps.district_id = counts.district_id
-            and apps.app_id = counts.app_id
+            weeks.district_id = marks.district_id
+            and weeks.weekly_minutes_goal is distinct from apps.weekly_minutes_goal
     )
 {%- endmacro %}
 
-{#- Of the districts that go on, the students whose window may hold other days than before:
-    those with a change since it began. One who has nothing left in the school year leaves. -#}
+{#- A pre-hook of int_recent_usage: of the districts that go on, the students whose window may
+    hold other days than before: those with a change since it began. One who has nothing left
+    in the school year leaves. -#}
 {% macro forget_stale_windows() -%}
     {%- if is_incremental() -%}
     create or replace temp table stale_windows as
     select changes.district_id, changes.student_id,
-    from {{ ref("int_window_changes") }} as changes
-    inner join {{ ref("int_districts") }} as districts
-        on changes.district_id = districts.district_id
-        and changes.usage_date <= districts.as_of
+    from ({{ usage_changes() }}) as changes
     left join
         (
             select district_id, student_id, max(last_used_on) as last_used_on,
-            from {{ ref("int_usage_current") }}
+            from {{ ref("int_usage_so_far") }}
             group by district_id, student_id
         ) as students
         on changes.district_id = students.district_id

@@ -6,7 +6,7 @@
         ~ " from duckdb_columns() as columns"
         ~ " inner join duckdb_tables() as tables using (database_name, schema_name, table_name)"
         ~ " where columns.database_name = current_database()"
-        ~ " and columns.column_name in ('student_id', 'was_student_id', 'user_id', 'userid')"
+        ~ " and columns.column_name in ('student_id', 'user_id', 'userid')"
         ~ " order by 1, 2, 3"
     ).rows -%}
     {%- set statements = [] -%}
@@ -22,9 +22,10 @@
         ~ " and table_name = 'moodle/context' and contextlevel = 30"
         ~ " and instanceid = trackline_forgotten_student()"
     ) -%}
-    {#- counts that name nobody, yet the student is in them: counted anew by a build -#}
+    {#- weeks name nobody, yet the student is in them: counted anew by a build -#}
     {%- do statements.append(
-        "delete from int_app_weeks where district_id = trackline_forgotten_district()"
+        "delete from int_usage_marks where reader = 'int_app_weeks'"
+        ~ " and district_id = trackline_forgotten_district()"
     ) -%}
     {%- do statements.append(
         "update dq_rejected_rows set value = null"

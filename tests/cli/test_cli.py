@@ -44,10 +44,7 @@ def test_help_is_quick_because_nothing_heavy_is_imported() -> None:
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert out.stdout.strip() == "[]", out.stderr
-    start = time.perf_counter()
     out = subprocess.run([TRACKLINE, "--help"], capture_output=True, text=True)
-    # 0.2 s alone; a loaded machine is given ten times that
-    assert time.perf_counter() - start < 2
     assert out.returncode == 0
     for name in ("demo", "check", "onboard"):
         assert name in out.stdout
@@ -222,3 +219,18 @@ def test_check_refuses_what_it_cannot_look_at(run, path, district, told) -> None
     code, out, err = run("check", path, "--district", district)
     assert (code, out) == (2, "")
     assert told in err
+
+
+def test_what_takes_long_says_so_on_stderr_and_the_rest_is_silent(
+    capsys, monkeypatch
+) -> None:
+    from trackline.commands import progress
+
+    with progress.telling("reading"):
+        pass
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setattr(progress, "FIRST_SECONDS", 0.01)
+    with progress.telling("reading"):
+        time.sleep(0.3)
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", "reading (0 s so far)\n")

@@ -93,6 +93,7 @@ WRONG_CELLS = {
             "out_of_range",
             "a number no rule can use",
         ),
+        ("blendedhybrid,25", "hybrid,25", "bad_value", "a feature nobody has"),
         ("Harborside Public", "Harborside\x07Public", "bad_text", "bell"),
         ("Harborside Public", " Harborside", "bad_text", "blank in front"),
     ],
@@ -210,6 +211,7 @@ WRONG_CELLS = {
         ("lifetime,35", "lifetime,36", "bad_value", "no choice"),
         ("limit,1200", "limit,", "out_of_range", "no limit"),
         ("port,", "port,70000", "out_of_range", "no port"),
+        ("*,levelinstitution,", "*,levelinstitution,isced9", "bad_value", "no level"),
         ("password,", "password,pw", "secret_in_seed", "in git"),
         ("*,port", "*,host", "duplicate_row", "which of them"),
         (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from subprocess import CompletedProcess
+
 import pytest
 
 from trackline import forgetting, privacy
@@ -105,3 +107,35 @@ def test_gone_for_good(project, monkeypatch, key):
 def test_an_unknown_district_is_refused(project):
     with pytest.raises(RefusedError, match="south"):
         forgetting.forget(Settings.from_environment(), "south", "1")
+
+
+def test_a_district_that_left_can_still_be_asked_to_forget(project, monkeypatch):
+    """Its facts and its last publication stay, so its students may ask."""
+    project.configure([{"district_id": "north"}, {"district_id": "south"}])
+    for district in ("north", "south"):
+        project.deliver(
+            f"{district}/app_usage/1.csv",
+            "student_id,app_id,usage_date,usage_minutes\n"
+            f"{FORGOTTEN},alpha,2025-02-03,9\n{KEPT},alpha,2025-02-03,9\n",
+        )
+    project.build("--exclude-resource-type", "test", "unit_test")
+    settings = Settings.from_environment()
+    project.configure([{"district_id": "north"}])
+    # blanks around an id are trimmed in files, so here too
+    assert forgetting.forget(settings, "south", f" {FORGOTTEN} ")
+    assert project.rows(
+        "select district_id, student_id from fct_daily_usage group by all order by all"
+    ) == [("north", FORGOTTEN), ("north", KEPT), ("south", KEPT)]
+    # a mistyped id must not pass for one that was forgotten; nothing is left to build
+    monkeypatch.setattr(forgetting, "_dbt", lambda *arguments: None)
+    assert not forgetting.forget(settings, "north", f"{FORGOTTEN}0")
+    with pytest.raises(RefusedError, match="id is needed"):
+        forgetting.forget(settings, "north", " ")
+
+
+def test_why_dbt_failed_is_told(monkeypatch):
+    """What Python warns of on the way is not the reason."""
+    done = CompletedProcess([], 2, "Database Error\n  no space left\n", "a warning\n")
+    monkeypatch.setattr(forgetting.subprocess, "run", lambda *_, **__: done)
+    with pytest.raises(RefusedError, match=r"warehouse: no space left\. Run the same"):
+        forgetting._dbt("build", "", "north", FORGOTTEN)

@@ -165,9 +165,12 @@ def tables(project) -> dict[str, list[tuple]]:
         ),
         "students": project.rows("from dim_students order by 1, 2"),
         "rejects": project.table("dq_rejected_rows", "path, row_number, rule, value"),
+        # what no reader has counted yet
         "waiting": project.rows(
-            "select count(*) from int_usage_changes where usage_date <= '2025-08-20'"
-            " union all select count(*) from int_event_changes"
+            "select count(*) from int_usage_versions where merged_in > (select"
+            " min(counted_to) from int_usage_marks where reader = 'int_usage_totals')"
+            " union all select count(*) from int_event_versions where merged_in > (select"
+            " min(counted_to) from int_usage_marks where reader = 'int_usage_versions')"
         ),
     }
 

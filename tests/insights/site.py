@@ -19,7 +19,8 @@ D_START = FEB_1 - 17 * DAY  # 2025-01-15
 STUDENTS = range(101, 109)
 
 SYSTEM, CATEGORY = 1, 3
-COURSE_CONTEXT = {10: 1010, 11: 1011, 20: 1020, 21: 1021}
+# a course's context is 1000 and its id
+COURSES = (10, 11, 20, 21)
 ROLES = {
     1: "manager",
     2: "coursecreator",
@@ -67,15 +68,7 @@ class Site:
             "context": [
                 {"id": SYSTEM, "contextlevel": 10, "instanceid": 0, "path": "/1"},
                 {"id": CATEGORY, "contextlevel": 40, "instanceid": 1, "path": "/1/3"},
-                *(
-                    {
-                        "id": context,
-                        "contextlevel": 50,
-                        "instanceid": course,
-                        "path": f"/1/3/{context}",
-                    }
-                    for course, context in COURSE_CONTEXT.items()
-                ),
+                *(course_context(course_id) for course_id in COURSES),
                 *(
                     {
                         "id": 2000 + i,
@@ -115,7 +108,7 @@ class Site:
             "feedback": [{"id": 1, "course": 20, "timeclose": 0, "publish_stats": 0}],
             "enrol": [
                 {"id": course_id, "status": 0, "courseid": course_id}
-                for course_id in COURSE_CONTEXT
+                for course_id in COURSES
             ],
             "user_enrolments": [],
             "role_assignments": [],
@@ -135,7 +128,15 @@ class Site:
         self.enrol(201, 20, 3, C_START)
         self.enrol(202, 20, 4, C_START)
         self.assign(203, 1, SYSTEM)
-        self.assign(204, 3, COURSE_CONTEXT[20])
+        self.assign(204, 3, 1020)
+
+    def add_course(self, course_id: int, start: int, end: int, **more: object) -> None:
+        """Add a course with its context and a way to enrol, without anybody in it."""
+        self.tables["course"].append(course(course_id, start, end, **more))
+        self.tables["context"].append(course_context(course_id))
+        self.tables["enrol"].append(
+            {"id": course_id, "status": 0, "courseid": course_id}
+        )
 
     def assign(self, user_id: int, role: int, context: int) -> None:
         """Give a user a role in a context."""
@@ -153,7 +154,7 @@ class Site:
         self, user_id: int, course_id: int, role: int, start: int, **more: object
     ) -> None:
         """Enrol a user with a role; enrolment ids are <course><user>."""
-        self.assign(user_id, role, COURSE_CONTEXT[course_id])
+        self.assign(user_id, role, 1000 + course_id)
         self.tables["user_enrolments"].append(
             {
                 "id": course_id * 1000 + user_id,
@@ -177,10 +178,12 @@ class Site:
         crud: str = "r",
         event: str = "",
         anonymous: int = 0,
+        module: str = "",
     ) -> None:
         """Add a row to the standard log."""
         event = event or ("course_module_viewed" if cm else "course_viewed")
-        module = MODULES[ACTIVITIES[cm][1]] if cm in ACTIVITIES else "page"
+        if not module:
+            module = MODULES[ACTIVITIES[cm][1]] if cm in ACTIVITIES else "page"
         component = f"mod_{module}" if cm else "core"
         self.log_rows.append(
             {
@@ -188,7 +191,7 @@ class Site:
                 "eventname": f"\\{component}\\event\\{event}",
                 "component": component,
                 "crud": crud,
-                "contextid": 3000 + cm if cm else COURSE_CONTEXT[course_id],
+                "contextid": 3000 + cm if cm else 1000 + course_id,
                 "contextlevel": 70 if cm else 50,
                 "contextinstanceid": cm or course_id,
                 "userid": user_id,
@@ -242,6 +245,12 @@ def user(user_id: int, **more: object) -> Row:
         "country": "",
         **more,
     }
+
+
+def course_context(course_id: int) -> Row:
+    context = 1000 + course_id
+    path = f"/1/{CATEGORY}/{context}"
+    return {"id": context, "contextlevel": 50, "instanceid": course_id, "path": path}
 
 
 def course(course_id: int, start: int, end: int, **more: object) -> Row:

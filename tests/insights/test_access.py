@@ -6,14 +6,12 @@ import itertools
 
 from tests.insights.site import (
     CATEGORY,
-    COURSE_CONTEXT,
     DAY,
     NOW,
     ROLES,
     SYSTEM,
     Site,
     build,
-    course,
     user,
 )
 
@@ -28,15 +26,11 @@ def test_every_role_context_and_target(project):
     If this fails, somebody sees what is not theirs.
     """
     site = Site()
-    site.tables["course"].append(course(22, NOW + 3 * DAY, 0))  # no teaching
-    site.tables["context"].append(
-        {"id": 1022, "contextlevel": 50, "instanceid": 22, "path": "/1/3/1022"}
-    )
+    site.add_course(22, NOW + 3 * DAY, 0)  # no teaching
     site.tables["event"] = [
         {"id": i, "courseid": 0, "userid": i, "type": 1, "timesort": NOW + DAY}
         for i in range(301, 420)
     ]
-    COURSE_CONTEXT.pop(22, None)
     people = {}
     numbers = itertools.count(301)
     for role, (name, context), enrolled in itertools.product(

@@ -40,34 +40,16 @@ def test_another_process_waits_and_is_skipped(tmp_path):
         pass
 
 
-@pytest.fixture
-def bucket(monkeypatch):
-    moto = pytest.importorskip("moto.server")
-    pytest.importorskip("s3fs")
-    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    import s3fs
-
-    fs = s3fs.S3FileSystem(skip_instance_cache=True, use_listings_cache=False)
-    fs.mkdir("trackline-locks")
-    yield fs
-    server.stop()
-
-
-def test_a_conditional_put_on_s3(bucket, monkeypatch):
-    folder = "trackline-locks/insights/north/model"
-    with lock(bucket, folder):
-        with pytest.raises(LockedError), lock(bucket, folder, wait=0.3):
+def test_a_conditional_put_on_s3(bucket):
+    fs, root = fsspec.core.url_to_fs(bucket, use_listings_cache=False)
+    folder = f"{root}/insights/north/model"
+    with lock(fs, folder):
+        with pytest.raises(LockedError), lock(fs, folder, wait=0.3):
             pass
-        assert bucket.exists(f"{folder}/.lock")
-    assert not bucket.exists(f"{folder}/.lock")
+        assert fs.exists(f"{folder}/.lock")
+    assert not fs.exists(f"{folder}/.lock")
     # a machine that died: its lock grows stale
     old = {"owner": "gone", "pid": 1, "at": time.time() - locks.STALE_SECONDS - 1}
-    bucket.pipe_file(f"{folder}/.lock", json.dumps(old).encode())
-    with lock(bucket, folder, wait=2):
+    fs.pipe_file(f"{folder}/.lock", json.dumps(old).encode())
+    with lock(fs, folder, wait=2):
         pass

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tests.insights.site import C_START, Site, build
+import duckdb
+import pytest
+
+from tests.insights.site import C_START, DAY, NOW, Site, build
 from tests.insights.test_site import busy_site, enable
 
 PREDICTIONS = "model_id, sample_id, range_index, prediction_score, reasons, insight_id"
@@ -41,6 +44,11 @@ def test_nights(project, monkeypatch):
         " 'course_dropout' group by all"
     )
     assert ranges == [(2, 8)]
+    # a week's ranges count from the first night that users were analysed
+    assert project.rows(
+        "select distinct range_index, time_start, time_end from int_ranges"
+        " where model_id = 'upcoming_activities_due'"
+    ) == [(1, NOW + 7 * DAY, NOW + 14 * DAY)]
     assert project.rows(
         "select count(*), count(distinct sample_id) from rpt_insights where model_id ="
         " 'course_dropout'"
@@ -92,9 +100,15 @@ def test_sites_that_lack_something(project):
     for row in site.tables["course"]:
         if row["id"] != 10:
             row["enddate"] = 0
-    # 2,000 rows of user 0: use of nobody
+    # rows of user 0: use of nobody
     for second in range(2000):
         site.log(0, 10, C_START + second)
+    # a site that grades nothing
+    ungraded = busy_site()
+    for name in ("grade_items", "grade_grades"):
+        ungraded.tables[name] = []
+    project.configure([{"district_id": "north"}, {"district_id": "south"}])
+    ungraded.deliver(project, district="south")
     site.tables["course"].append(
         {**site.tables["course"][-1], "id": 25, "startdate": C_START, "enddate": 0}
     )
@@ -113,8 +127,8 @@ def test_sites_that_lack_something(project):
     # the bad rows and files are told, the others are there
     assert project.rows(
         "select table_name, status, rows_read, rows_rejected from dq_files"
-        " where table_name in ('moodle/quiz', 'moodle/role', 'moodle/assign',"
-        " 'moodle/mdl_nonsense') order by 1"
+        " where district_id = 'north' and table_name in ('moodle/quiz', 'moodle/role',"
+        " 'moodle/assign', 'moodle/mdl_nonsense') order by 1"
     ) == [
         ("moodle/assign", "unreadable", 1, 1),
         ("moodle/mdl_nonsense", "unknown_table", 0, 0),
@@ -125,10 +139,27 @@ def test_sites_that_lack_something(project):
         "select rule, column_name, row_number from dq_rejected_rows"
         " where table_name = 'moodle/quiz' order by row_number"
     ) == [("missing_value", None, 1), ("bad_number", "id", 2)]
+    # without grades there is no feedback to see: 101, who did all there is, has written
+    # into the assignment, 2 of 5; everything else is learned and predicted as ever
+    assert project.rows(
+        "select indicator, value::double from int_indicator_values where purpose ="
+        " 'predict' and sample_id = '20101' and indicator like 'assign%' order by 1"
+    ) == [("assign_cognitive_depth", -0.2), ("assign_social_breadth", 0)]
+    assert project.rows("select count(*) from fct_scores") == [(0,)]
+    assert project.rows(
+        "select district_id, samples, status from int_trainings order by 1"
+    ) == [
+        ("north", 0, 0),
+        ("south", 64, 0),
+    ]
     # without roles nobody is a student: nothing is analysed and nobody is told anything
-    assert project.rows("select count(*) from int_moodle_enrolments") == [(0,)]
-    assert project.rows("select count(*) from fct_daily_usage") == [(0,)]
-    assert project.rows("select count(*) from int_moodle_log") == [(2000,)]
+    north = "where district_id = 'north'"
+    for table, count in (
+        ("int_moodle_enrolments", 0),
+        ("fct_daily_usage", 0),
+        ("int_moodle_log", 2000),
+    ):
+        assert project.rows(f"select count(*) from {table} {north}") == [(count,)]
 
     # the roles arrive: course 10 has an end but too few rows to be learned from, the
     # others have no end; 25 has no students
@@ -137,13 +168,13 @@ def test_sites_that_lack_something(project):
     assert (
         project.rows(
             "select purpose, analysable_id from int_ranges where target ="
-            " 'course_dropout'"
+            f" 'course_dropout' and {north[6:]}"
         )
         == []
     )
     assert project.rows(
         "select distinct course_id from int_ranges where target ="
-        " 'no_access_since_course_start' order by 1"
+        f" 'no_access_since_course_start' and {north[6:]} order by 1"
     ) == [(11,), (20,), (21,)]
     assert project.rows("select distinct status, info from int_trainings") == [
         (0, "No new data")
@@ -151,13 +182,56 @@ def test_sites_that_lack_something(project):
     # nobody was ever in a course: the static models say so
     assert project.rows(
         "select count(*) from rpt_predictions where model_id = 'no_recent_accesses'"
+        f" and {north[6:]}"
     ) == [(24,)]
+
+
+@pytest.mark.long
+def test_two_million_rows_of_nobody(project):
+    """A site's system user may write most of its log: the analysis is the same."""
+    project.configure([{"district_id": "north"}, {"district_id": "south"}])
+    enable(project)
+    site = busy_site()
+    for district in ("north", "south"):
+        site.deliver(project, district=district)
+    rows = 2_000_000
+    folder = project.landing / "south/moodle/logstore_standard_log"
+    folder.mkdir()
+    with duckdb.connect() as con:
+        con.execute(
+            f"""
+copy (
+    select 1000000 + i as id, '\\core\\event\\course_viewed' as eventname,
+        'core' as component, case when i % 2 = 0 then 'r' else 'c' end as crud,
+        1020 as contextid, 50 as contextlevel, 20 as contextinstanceid,
+        0 as userid, 20 as courseid, 0 as anonymous,
+        {C_START} + i % (28 * 86400) as timecreated
+    from range({rows}) t(i)
+) to '{folder}/cron.parquet' (format parquet)"""
+        )
+    build(project)
+    at = {d: f"where district_id = '{d}'" for d in ("north", "south")}
+    assert project.rows(
+        f"select count(*) from int_moodle_log {at['south']} and user_id is null"
+    ) == [(rows + 1,)]
+    for table, columns in (
+        ("fct_daily_usage", "student_id, app_id, usage_date, session_count"),
+        ("dim_students", "student_id, type, usage_minutes"),
+        (
+            "int_indicator_values",
+            "model_id, purpose, sample_id, range_index, indicator, value",
+        ),
+        ("int_target_values", "model_id, purpose, sample_id, range_index, value"),
+        ("rpt_predictions", "model_id, sample_id, range_index, prediction_score"),
+    ):
+        north, south = (
+            project.table(f"{table} {where}", columns) for where in at.values()
+        )
+        assert north == south != [], table
 
 
 def test_pseudonyms(project, monkeypatch):
     """With a key no raw id is in any table or file; the analysis is the same."""
-    import duckdb
-
     site = busy_site()
     # ids that occur nowhere else
     raw = {str(s): str(7_310_000 + s) for s in (*range(101, 109), 201, 202, 203, 204)}

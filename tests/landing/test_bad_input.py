@@ -352,6 +352,16 @@ def test_gzip_files_that_are_none_or_cut_off(landing):
     assert (1001, "bad_number", "usage_minutes", "usage_minutes") in outcome.rejects
 
 
+def test_a_gzip_file_that_was_cut_off_is_not_taken_for_a_bomb(landing):
+    """Its last bytes, where a whole file tells its length, may say anything."""
+    whole = gzip.compress(usage(GOOD).encode())
+    landing.put("north/app_usage/1.csv.gz", whole[:-8] + b"\xff" * 4)
+    outcome = landing.read()
+    ((_, rule, _, problem),) = outcome.rejects
+    assert rule == "unreadable_file"
+    assert "ended before the end" in problem
+
+
 def test_a_gzip_bomb_is_refused_in_little_memory(landing):
     import resource
 
@@ -487,3 +497,14 @@ def test_any_file_time_can_be_told(landing):
 
     for Stat.st_mtime_ns in (10**30, -(10**30)):
         assert files._modified_at(Stat) + timedelta(days=2)
+
+
+def test_an_event_may_be_named_by_an_address(landing):
+    """Ids of xAPI and Caliper are longer than those of students and applications."""
+    head = "event_id,student_id,app_id,occurred_at\n"
+    ends = ",001,alpha,2025-02-01T10:00:00\n"
+    address = "https://lrs.example.org/statements/" + "e" * 100
+    landing.put("north/events/1.csv", head + address + ends + "e" * 1025 + ends)
+    outcome = landing.read("events")
+    assert outcome.values("event_id") == [(address,)]
+    assert [reject[1:3] for reject in outcome.rejects] == [("bad_text", "event_id")]

@@ -105,10 +105,13 @@ def test_another_type_with_another_meaning_is_rejected(landing, name, array, rul
         (table().append_column("student_id", pa.array(["002"])), "more than once"),
         (table().append_column("Student_ID", pa.array(["002"])), "more than once"),
         (table(student_id=pa.array([b"\xff"], pa.binary())), ""),
+        # read as floats: 3 came as 50331648, and 0.00001 would pass for 167.77
+        (table(usage_minutes=pa.array([Decimal(3)], pa.decimal256(50, 0))),
+         "usage_minutes is a decimal of 50 digits"),
         # milliseconds that no microseconds can tell
         (table(updated_at=pa.array([2**62], pa.timestamp("ms"))), ""),
     ],
-)
+)  # fmt: skip
 def test_a_file_that_cannot_be_read_is_one_reject(landing, content, problem):
     landing.put("north/app_usage/1.parquet", content)
     landing.put("north/app_usage/2.parquet", table())

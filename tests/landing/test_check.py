@@ -54,3 +54,26 @@ def test_only_what_was_asked_for_is_looked_at(tmp_path, monkeypatch):
     report = check(tmp_path / "north" / "app_usage" / "2.csv", "north", "UTC")
     assert [file.path for file in report.files] == ["north/app_usage/2.csv"]
     assert {*listed} == {str(tmp_path / "north"), str(tmp_path / "north" / "app_usage")}
+
+
+@pytest.mark.parametrize(
+    ("contents", "exit_code"),
+    [
+        (["7"], 0),
+        ([""], 0),
+        (["7", "x"], 1),
+        (["x"], 2),
+        (["x", ""], 2),
+    ],
+)
+def test_exit_code_says_whether_anything_would_be_accepted(
+    tmp_path, contents, exit_code
+):
+    """A script that delivers on 1 would else deliver a file without one good row."""
+    header, row = USAGE.splitlines()
+    (tmp_path / "app_usage").mkdir()
+    for number, minutes in enumerate(contents):
+        rows = [header, row.replace("x", minutes)] if minutes else [header]
+        path = tmp_path / "app_usage" / f"{number}.csv"
+        path.write_text("\n".join(rows) + "\n")
+    assert check(tmp_path, "north", "UTC").exit_code == exit_code

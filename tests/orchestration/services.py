@@ -187,7 +187,7 @@ class Services:
                         start_new_session=True,
                     )
                 )
-        self.wait(self._is_loaded, 120, "the code location")
+        self.wait(self._is_loaded, 600, "the code location")
 
     def _is_loaded(self) -> bool:
         try:
@@ -224,7 +224,7 @@ class Services:
         while time.monotonic() < deadline:
             if found := condition():
                 return found
-            time.sleep(0.5)
+            time.sleep(every)
         tail = self.log.read_text()[-4000:] if self.log.exists() else ""
         raise AssertionError(f"{what} did not come in {seconds} s\n{tail}")
 
@@ -268,7 +268,7 @@ class Services:
         found = self.ask(RUNS)["runsOrError"]["results"]
         return [run for run in found if job in (None, run["jobName"])]
 
-    def finish(self, run_id: str, seconds: float = 240) -> dict[str, Any]:
+    def finish(self, run_id: str, seconds: float = 900) -> dict[str, Any]:
         """Wait for the end of a run."""
 
         def ended() -> dict[str, Any] | None:
@@ -277,7 +277,7 @@ class Services:
 
         return self.wait(ended, seconds, f"the end of run {run_id}")
 
-    def succeed(self, run_id: str, seconds: float = 240) -> dict[str, Any]:
+    def succeed(self, run_id: str, seconds: float = 900) -> dict[str, Any]:
         run = self.finish(run_id, seconds)
         assert run["status"] == "SUCCESS", (run, self.log.read_text()[-6000:])
         return run

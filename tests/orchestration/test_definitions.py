@@ -13,6 +13,7 @@ from dagster import AssetKey, DefaultScheduleStatus, DefaultSensorStatus
 
 from orchestration.environment import Environment
 from orchestration.jobs import nightly_schedule
+from orchestration.learning import learning_schedules
 from tests.conftest import ROOT
 
 GROUPS = {
@@ -79,13 +80,36 @@ def test_jobs(jobs):
     assert {
         *("daily", "daily_pull", "most_used", "backfill"),
         *("onboard_district", "publish"),
+        *("insights", "train_models", "predict_models", "cleanup"),
+        "make_model_evaluation",
     } <= set(jobs)
+
+
+def test_jobs_of_learning_analytics(jobs):
+    def tables(job: str) -> set[str]:
+        keys = jobs[job].asset_layer.executable_asset_keys
+        return {key.to_user_string() for key in keys}
+
+    train, predict = tables("train_models"), tables("predict_models")
+    # one analysis serves both; training predicts nothing, predicting learns nothing
+    assert {"int_samples", "int_indicator_values", "int_target_values"} <= (
+        train & predict
+    )
+    assert train - predict == {"int_trainings"}
+    assert predict - train == {
+        *("int_prediction_runs", "int_predictions"),
+        *("rpt_predictions", "rpt_insights", "rpt_insight_recipients"),
+    }
+    # nothing that the daily pull makes is made again
+    assert not {"fct_daily_usage", "int_moodle_log", "prediction_models"} & (
+        train | predict
+    )
 
 
 def test_pools(jobs):
     for job in jobs.values():
         for node in job.graph.node_dict.values():
-            writes = node.name.startswith(("dbt_", "publish_", "build_"))
+            writes = node.name.startswith(("dbt_", "publish_", "build_", "clean_"))
             if writes:
                 assert node.definition.pools == {"warehouse"}, node.name
 
@@ -104,7 +128,10 @@ def test_dbt_tests_are_checks(graph):
 
 def test_schedules_are_off_outside_of_production(definitions):
     schedules = definitions.schedules
-    assert [schedule.name for schedule in schedules] == ["nightly"]
+    assert [schedule.name for schedule in schedules] == [
+        *("nightly", "nightly_train_models", "nightly_predict_models"),
+        "nightly_cleanup",
+    ]
     for schedule in schedules:
         assert schedule.default_status is DefaultScheduleStatus.STOPPED
 
@@ -116,6 +143,18 @@ def test_production_turns_the_schedule_on_in_its_time_zone():
     assert schedule.default_status is DefaultScheduleStatus.RUNNING
     assert schedule.cron_schedule == "30 1 * * *"
     assert schedule.execution_timezone == "America/Chicago"
+
+
+def test_only_what_the_nightly_run_does_not_do_is_on_after_it():
+    train, predict, clean = learning_schedules(
+        Environment(is_production=True, nightly_at="22:30")
+    )
+    assert [s.cron_schedule for s in (train, predict, clean)] == [
+        *("30 23 * * *", "30 0 * * *", "30 1 * * *"),
+    ]
+    assert train.default_status is DefaultScheduleStatus.STOPPED
+    assert predict.default_status is DefaultScheduleStatus.STOPPED
+    assert clean.default_status is DefaultScheduleStatus.RUNNING
 
 
 def test_sensors(definitions):

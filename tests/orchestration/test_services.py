@@ -23,7 +23,7 @@ import pytest
 from tests.orchestration.browser import browser, look
 from tests.orchestration.services import ROOT, Services, running
 
-pytestmark = [pytest.mark.service, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.service, pytest.mark.timeout(1800)]
 
 IMAGES = ROOT / "docs" / "images"
 SENSOR_SECONDS = 60
@@ -94,9 +94,9 @@ def daily(services: Services) -> dict:
 
     left = (services.tonight - datetime.now(UTC)).total_seconds()
     assert left > 0, "the machine is too slow for this test's clock"
-    [tick] = services.wait(ticked, left + 90, "the schedule's tick")
+    [tick] = services.wait(ticked, left + 300, "the schedule's tick")
     ids = [tick["runIds"][0], services.launch("daily")]
-    runs = [services.succeed(run_id, 400) for run_id in ids]
+    runs = [services.succeed(run_id) for run_id in ids]
     return {"ids": ids, "runs": runs, "before": before, "off": off, "tick": tick}
 
 
@@ -186,7 +186,7 @@ def test_a_delivery_is_held_and_the_others_go_on(services: Services, daily: dict
             for run in services.runs("daily_pull")
             if tag(run, "dagster/sensor_name") == "landing_files"
         ],
-        5 * SENSOR_SECONDS,
+        10 * SENSOR_SECONDS,
         "a pull of what was delivered",
     )
     services.succeed(pull[0]["runId"])
@@ -246,13 +246,22 @@ def test_a_new_district_is_served_without_a_command(services: Services):
         services, "district_apps", district_id="newtown", app_id="tux", app_name="T"
     )
     row = {"as_of": "2026-03-31", "district_name": "New", "school_year_start": "08-01"}
-    started = time.monotonic()
+    written_at = time.time()
     add_seed(services, "districts", district_id="newtown", time_zone="UTC", **row)
     current = services.serve / "newtown" / "current.json"
     services.wait(current.exists, 10 * SENSOR_SECONDS, "the new district's files")
-    seconds = time.monotonic() - started
-    print(f"served {seconds:.0f} s after its row was written")
-    assert seconds <= 2 * SENSOR_SECONDS
+    print(f"served {time.time() - written_at:.0f} s after its row was written")
+    # told in ticks, for a busy machine takes its time over the build: the first look at
+    # the seeds after the row was written asks for the run, or says why it waits
+    ticks = services.sensor("new_districts")["ticks"]
+    asked = min(
+        tick["timestamp"]
+        for tick in ticks
+        if tick["runIds"] and tick["timestamp"] > written_at - 1
+    )
+    passed = [t for t in ticks if written_at < t["timestamp"] < asked]
+    under_way = "a run that reads the landing folder is under way"
+    assert {tick["skipReason"] for tick in passed} <= {under_way}
     assert json.loads(current.read_text())["row_counts"]["frame"] == 5
     [[ranked]] = services.rows(
         "select count(*) from rpt_most_used_by_student where district_id = 'newtown'"
@@ -270,11 +279,11 @@ def test_a_failed_run_is_told_once(services: Services, inbox: Inbox):
     failed = services.finish(run_id)
     seed.write_bytes(right)
     assert failed["status"] == "FAILURE"
-    services.wait(lambda: inbox.messages, 3 * SENSOR_SECONDS, "the message")
+    services.wait(lambda: inbox.messages, 10 * SENSOR_SECONDS, "the message")
     told_at = time.time()
     services.wait(
         lambda: services.sensor("failed_runs")["ticks"][0]["timestamp"] > told_at,
-        3 * SENSOR_SECONDS,
+        10 * SENSOR_SECONDS,
         "the next tick",
     )
     [told] = inbox.messages
@@ -289,10 +298,10 @@ def test_a_held_warehouse_is_waited_for(services: Services):
     with subprocess.Popen(
         [sys.executable, "-c", hold, str(services.warehouse)], stdin=subprocess.PIPE
     ) as holder:
-        services.wait(lambda: is_locked(services.warehouse), 60, "the lock")
+        services.wait(lambda: is_locked(services.warehouse), 600, "the lock")
         run_id = services.launch("daily_pull")
         services.wait(
-            lambda: "STEP_UP_FOR_RETRY" in events_of(services, run_id), 120, "a retry"
+            lambda: "STEP_UP_FOR_RETRY" in events_of(services, run_id), 600, "a retry"
         )
         holder.communicate(b"\n")
     services.succeed(run_id)

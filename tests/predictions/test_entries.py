@@ -9,6 +9,7 @@ import subprocess
 import sys
 import zipfile
 from io import BytesIO
+from urllib.parse import urlencode
 
 import pytest
 
@@ -74,47 +75,118 @@ def test_wsgi(settings):
     assert json.loads(body)["predictions"][0][:2] == ["0-0", "1"]
 
 
-def test_lambda(settings):
+def rest_api(method, path, query, headers, body):
+    """Make the event of an API Gateway REST API (payload version 1.0)."""
+    return {
+        "resource": "/{proxy+}",
+        "path": path,
+        "httpMethod": method,
+        "headers": headers,
+        "multiValueHeaders": {name: [value] for name, value in headers.items()},
+        "queryStringParameters": query or None,
+        "multiValueQueryStringParameters": {k: [v] for k, v in query.items()} or None,
+        "pathParameters": {"proxy": path[1:]},
+        "stageVariables": None,
+        "requestContext": {
+            "resourcePath": "/{proxy+}",
+            "httpMethod": method,
+            "path": f"/live{path}",
+            "protocol": "HTTP/1.1",
+            "stage": "live",
+            "identity": {"sourceIp": "192.0.2.1", "userAgent": "MoodleBot/4.5"},
+            "requestId": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef",
+        },
+        "body": base64.b64encode(body).decode() if body else None,
+        "isBase64Encoded": bool(body),
+    }
+
+
+def http_api(method, path, query, headers, body, **changed):
+    """Make the event of an API Gateway HTTP API (payload version 2.0)."""
+    about = {
+        "domainName": "id.execute-api.eu-west-1.amazonaws.com",
+        "http": {
+            "method": method,
+            "path": path,
+            "protocol": "HTTP/1.1",
+            "sourceIp": "192.0.2.1",
+            "userAgent": "MoodleBot/4.5",
+        },
+        "routeKey": "$default",
+        "stage": "$default",
+        "timeEpoch": 1583348638390,
+    }
+    event = {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": urlencode(query),
+        "headers": {name.lower(): value for name, value in headers.items()},
+        "requestContext": about | changed,
+        "isBase64Encoded": bool(body),
+    }
+    if query:
+        event["queryStringParameters"] = query
+    if body:
+        event["body"] = base64.b64encode(body).decode()
+    return event
+
+
+def function_url(*request):
+    """Make the event of a Lambda function URL: version 2.0 with its own context."""
+    domain = "id.lambda-url.eu-west-1.on.aws"
+    return http_api(*request, domainName=domain, domainPrefix="id", accountId="anon")
+
+
+@pytest.mark.parametrize("event", [rest_api, http_api, function_url])
+def test_lambda_on_s3(bucket, monkeypatch, tmp_path, event):
+    """Every kind of event that AWS sends, with the models on a real S3 server."""
+    monkeypatch.setenv("MOODLE_MLBACKEND_PYTHON_USERS", "default:secret")
+    name = bucket.removeprefix("s3://")
+    monkeypatch.setenv("MOODLE_MLBACKEND_PYTHON_S3_BUCKET_NAME", name)
+    monkeypatch.delenv("MOODLE_MLBACKEND_PYTHON_DIR", raising=False)
     from trackline.predictions import aws_lambda
 
     handler = importlib.reload(aws_lambda).handler
 
-    def call(method, path, body=b"", query=""):
-        event = {
-            "version": "2.0",
-            "routeKey": "$default",
-            "rawPath": path,
-            "rawQueryString": query,
-            "headers": {
-                "content-type": TYPE,
-                "content-length": str(len(body)),
-                "authorization": basic()["Authorization"],
-                "host": "x",
-            },
-            "requestContext": {
-                "http": {
-                    "method": method,
-                    "path": path,
-                    "sourceIp": "127.0.0.1",
-                    "protocol": "HTTP/1.1",
-                }
-            },
-            "body": base64.b64encode(body).decode(),
-            "isBase64Encoded": True,
+    def call(method, path, body=b"", query=None, password="secret"):
+        headers = {
+            "Host": "predictions.example.org",
+            "User-Agent": "MoodleBot/4.5",
+            **basic(password=password),
         }
-        answer = handler(event, None)
+        if body:
+            headers |= {"Content-Type": TYPE, "Content-Length": str(len(body))}
+        answer = handler(event(method, path, query or {}, headers, body), None)
         content = answer["body"]
         if answer["isBase64Encoded"]:
             return answer["statusCode"], base64.b64decode(content)
         return answer["statusCode"], content.encode()
 
+    ids = {"uniqueid": "model", "dirhash": "dir"}
     assert call("GET", "/version") == (200, b"3.0.5")
-    assert json.loads(call("POST", "/training", TRAINING)[1])["status"] == 0
+    assert call("POST", "/training", TRAINING, password="wrong")[0] == 401
+    status, told = call("POST", "/training", TRAINING)
+    assert (status, json.loads(told)) == (200, {"status": 0, "info": []})
     found = json.loads(call("POST", "/prediction", PREDICTION)[1])
     assert found["predictions"][0][:2] == ["0-0", "1"]
-    status, packed = call("GET", "/export", query="uniqueid=model&dirhash=dir")
+    limits = {"minscore": "0.7", "maxdeviation": "0.05", "niterations": "1"}
+    asked = multipart(labelled(SEPARABLE), **ids, **limits)
+    rated = json.loads(call("POST", "/evaluation", asked)[1])
+    assert (rated["status"], rated["score"]) == (0, 1.0)
+    runid = {"runid": str(rated["runid"])}
+    status, packed = call("GET", "/evaluationlog", query=ids | runid)
+    assert "report.md" in zipfile.ZipFile(BytesIO(packed)).namelist()
+    status, packed = call("GET", "/export", query=ids)
     assert status == 200
     assert zipfile.ZipFile(BytesIO(packed)).testzip() is None
+    copy = multipart(packed, "importzip", uniqueid="copy", dirhash="dir")
+    assert call("POST", "/import", copy) == (200, b"Ok")
+    gone = multipart(b"", "none", uniqueid="model")
+    assert call("POST", "/deletemodel", gone) == (200, b"Ok")
+    assert call("GET", "/export", query=ids)[0] == 503
+    copied = multipart(unlabelled([(1, -1)]), uniqueid="copy", dirhash="dir")
+    assert json.loads(call("POST", "/prediction", copied)[1]) == found
 
 
 @pytest.fixture(scope="module")

@@ -165,32 +165,6 @@ def test_old_logs_are_removed(tmp_path):
     assert folder.run("..") == {}
 
 
-@pytest.fixture(scope="module")
-def bucket():
-    """Run a local S3 server on loopback."""
-    moto = pytest.importorskip("moto.server")
-    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    told = {
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-    }
-    before = {name: os.environ.get(name) for name in told}
-    os.environ.update(told)
-    import s3fs
-
-    s3fs.S3FileSystem(skip_instance_cache=True).mkdir("trackline-models")
-    yield "s3://trackline-models"
-    server.stop()
-    for name, value in before.items():
-        os.environ.pop(name)
-        if value is not None:
-            os.environ[name] = value
-
-
 def test_s3_refuses_a_write_over_a_changed_model(bucket):
     folder = Storage(bucket).folder("changed", "b")
     folder.write(state())
@@ -259,7 +233,7 @@ def test_s3_whole_protocol(bucket, tmp_path):
     assert site.post("/deletemodel", uniqueid="model").text == "Ok"
     assert site.predict(asked).json()["status"] == 2
     assert site.predict(asked, uniqueid="other").json()["status"] == 0
-    assert Storage(bucket).fs.find("trackline-models/model") == []
+    assert Storage(bucket).fs.find(f"{bucket}/model") == []
 
 
 def test_s3_that_refuses_is_an_answer(bucket, monkeypatch):

@@ -39,6 +39,19 @@ def test_rejected_rows_edges(read, rejected, limit, held):
     assert bool(rejected_rows(read, rejected, Decimal(limit))) is held
 
 
+def test_a_district_whose_newest_day_is_the_first_of_all_days_is_not_held():
+    """One source's empty date must not end the publication of every district."""
+    for newest in (date.min, date.min + timedelta(weeks=2)):
+        assert usage_drop({newest: 1}, date.max, Decimal(50)) is None
+
+
+def test_what_people_read_has_no_idle_zeros():
+    text = rejected_rows(292, 137, Decimal("5.000000"))["text"]
+    assert text.endswith("were rejected, more than 5 %")
+    drop = usage_drop(mondays(10, 100, 100, 100), NEWEST, Decimal("50.000000"))
+    assert "10 usage rows, 50 % or more below the 100 that" in drop["text"]
+
+
 def mondays(*rows: int) -> dict[date, int]:
     """Rows on the newest Monday, then on those before it; 0 is a day without."""
     days = {NEWEST - timedelta(weeks=week): n for week, n in enumerate(rows)}

@@ -2,6 +2,7 @@
 
 import json
 
+import fsspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -138,9 +139,18 @@ def test_familiar_apps_can_be_left_out(tables):
     assert made.recommendations.is_new.all()
 
 
-def test_store_round_trip_gives_identical_recommendations(tables, result, tmp_path):
+@pytest.fixture(params=["disk", "s3"])
+def models(request, tmp_path):
+    """TRACKLINE_MODELS as a folder that is not there yet, and on a real S3 server."""
+    if request.param == "disk":
+        return str(tmp_path / "models")
+    return request.getfixturevalue("bucket") + "/some/models"
+
+
+def test_store_round_trip_gives_identical_recommendations(tables, result, models):
     north = result.models[0]
-    root = str(tmp_path / "models")
+    root = models
+    assert store.versions(root, "north") == []
     assert store.save(root, north) == north.model_id
     loaded = store.load(root, "north")
     frame = tables["histories"].query("district_id == 'north'")
@@ -165,8 +175,8 @@ def test_store_holds_no_pickle_and_no_student(result, tmp_path):
         assert all(arrays[name].dtype == float for name in arrays)
 
 
-def test_store_keeps_the_last_ten(result, tmp_path):
-    root = str(tmp_path / "models")
+def test_store_keeps_the_last_ten(result, models):
+    root = models
     model = result.models[0]
     for number in range(12):
         model = store.StoredModel(
@@ -175,7 +185,9 @@ def test_store_keeps_the_last_ten(result, tmp_path):
         store.save(root, model)
     known = store.versions(root, "north")
     assert known == [f"north-{i}" for i in range(2, 12)]
-    folders = {p.name for p in (tmp_path / "models/recommender/north").iterdir()}
+    files, path = fsspec.core.url_to_fs(f"{root}/recommender/north")
+    files.invalidate_cache()
+    folders = {p.rsplit("/", 1)[-1] for p in files.ls(path, detail=False)}
     assert folders == set(known) | {"versions.json"}
     assert store.load(root, "north").model_id == "north-11"
     with pytest.raises(FileNotFoundError, match="north-0"):

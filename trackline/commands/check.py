@@ -33,6 +33,7 @@ def check(
     Exit code 0: clean; 1: accepted with rejects; 2: refused.
     """
     from trackline import config, landing
+    from trackline.commands.progress import telling
     from trackline.settings import RefusedError, Settings
 
     settings = Settings.from_environment()
@@ -43,7 +44,8 @@ def check(
             f"no row of districts.csv has district_id {district!r}; "
             f"`trackline onboard {district} --name ..` adds one"
         )
-    report = landing.check(path, district, configured.time_zone)
+    with telling("reading the files"):
+        report = landing.check(path, district, configured.time_zone)
     typer.echo(as_json(report) if format is Format.json else as_text(report))
     raise typer.Exit(report.exit_code)
 

@@ -16,9 +16,19 @@ def forget(
     """Remove a student everywhere; a full refresh does not bring the student back.
 
     Landing files are never changed: their rows of this student are not loaded again.
+    Exit code 0: done; 1: done, but nothing of this student was there; 2: refused.
     """
     from trackline import forgetting
+    from trackline.commands.progress import telling
     from trackline.settings import Settings
 
-    removed = forgetting.forget(Settings.from_environment(), district, student)
-    typer.echo(removed)
+    with telling("forgetting the student, building what knew the student anew"):
+        found = forgetting.forget(Settings.from_environment(), district, student)
+    if found:
+        typer.echo(f"The student is forgotten in {district}: tables, files, models.")
+        return
+    typer.echo(
+        f"Nothing in {district} was of a student of this id; should such rows arrive,"
+        " they will not be loaded. Is the id as the district delivers it?"
+    )
+    raise typer.Exit(1)

@@ -46,6 +46,8 @@ def publish(
         TextColumn("{task.description}", markup=False),
         console=errors,
         transient=True,
+        # it would leave an empty line in the mail that cron sends
+        disable=not errors.is_terminal,
     ) as bar:
         task = bar.add_task("", total=None)
         report = run.publish(

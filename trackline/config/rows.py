@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -15,6 +15,7 @@ from trackline.config.vocabulary import (
     PROCESSORS,
     ROLES,
     SETTINGS,
+    SITE_INFORMATION,
     TARGETS,
 )
 
@@ -55,6 +56,11 @@ class Row(BaseModel):
         return tuple(getattr(self, column) for column in self.KEY)
 
 
+def _site_information(setting: str) -> Any:
+    """Return the type of what a site says of itself: words, separated by blanks."""
+    return cells.each_of("bad_value", SITE_INFORMATION[setting].__contains__, "word")
+
+
 class District(Row):
     """A district and the rules by which its numbers are made."""
 
@@ -75,10 +81,10 @@ class District(Row):
     hold_rejected_rows: cells.number(0, 100) = Decimal(5)
     hold_usage_drop: cells.number(0, 100) = Decimal(50)
     enabled: cells.Boolean = True
-    instruction_mode: str = ""
+    instruction_mode: _site_information("modeinstruction") = ()
     percent_online: cells.whole(0, 100) | None = None
-    institution_type: str = ""
-    institution_level: str = ""
+    institution_type: _site_information("typeinstitution") = ()
+    institution_level: _site_information("levelinstitution") = ()
 
 
 class App(Row):
@@ -205,6 +211,13 @@ class AnalyticsSetting(Row):
         if allowed and self.value not in allowed:
             choices = ", ".join(choice or "(empty)" for choice in allowed)
             raise cells.broken("bad_value", f"{self.name} is one of {choices}")
+        words = SITE_INFORMATION.get(self.name, self.value.split())
+        unknown = [word for word in self.value.split() if word not in words]
+        if unknown:
+            raise cells.broken(
+                "bad_value",
+                f"{self.name}: {', '.join(map(repr, unknown))}: no such word",
+            )
         whole = {
             "modeltimelimit": (1, 86400),
             "port": (1, 65535),

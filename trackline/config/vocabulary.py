@@ -14,6 +14,7 @@ __all__ = [
     "PROCESSORS",
     "ROLES",
     "SETTINGS",
+    "SITE_INFORMATION",
     "TARGETS",
 ]
 
@@ -55,6 +56,13 @@ MODULES = (
 )
 """The activity modules with a cognitive depth and a social breadth."""
 
+SITE_INFORMATION = {
+    "modeinstruction": ("facetoface", "blendedhybrid", "fullyonline"),
+    "typeinstitution": ("academic", "training", "ngo"),
+    "levelinstitution": tuple(f"isced{level}" for level in range(9)),
+}
+"""Setting of the site -> the words that it may hold, separated by blanks."""
+
 INDICATORS = frozenset(
     (
         "any_access_before_start",
@@ -76,6 +84,9 @@ INDICATORS = frozenset(
         "bigbluebuttonbn_social_breadth",
         *(f"{module}_cognitive_depth" for module in MODULES),
         *(f"{module}_social_breadth" for module in MODULES),
+        # what a site says of itself; not Moodle's
+        "site_percent_online",
+        *(f"site_{word}" for words in SITE_INFORMATION.values() for word in words),
     )
 )
 

@@ -15,10 +15,20 @@ __all__ = ["clean_up", "forget_user"]
 _CONTEXTS = (
     "select district_id, id from int_moodle_records where table_name = 'moodle/context'"
 )
-_ANALYSABLES = (
-    "select district_id, coalesce(id::varchar, userid) from int_moodle_records"
-    " where table_name in ('moodle/course', 'moodle/user')"
-)
+# what a model of each site analyses: a course and a user may have the same id
+_ANALYSABLES = """
+select models.district_id, models.model_id,
+    case models.analyser
+        when 'courses' then 'site'
+        when 'users' then records.userid
+        else records.id::varchar
+    end as analysable_id
+from int_site_models as models
+inner join int_moodle_records as records
+    on models.district_id = records.district_id
+    and records.table_name
+    = case when models.analyser = 'users' then 'moodle/user' else 'moodle/course' end
+"""
 
 
 def clean_up(settings: Settings | None = None) -> pd.DataFrame:
@@ -47,20 +57,20 @@ def clean_up(settings: Settings | None = None) -> pd.DataFrame:
     with duckdb.connect(str(settings.warehouse), read_only=True) as con:
         contexts = con.execute(_CONTEXTS).df().groupby("district_id")["id"].agg(set)
         there = con.execute(_ANALYSABLES).df()
-    analysables = there.groupby("district_id")[there.columns[1]].agg(set)
+    models = ["district_id", "model_id"]
+    analysables = there.groupby(models)["analysable_id"].agg(set)
     rows = []
     for model in Store(settings).models():
-        district_id = model.district_id
-        missing = {district_id} - (set(contexts.index) & set(analysables.index))
-        if missing or not model.version:
+        district_id, key = model.district_id, (model.district_id, model.model_id)
+        if district_id not in contexts or key not in analysables or not model.version:
             continue
         try:
             with lock(model.fs, model.folder):
-                removed = _clean(model, contexts[district_id], analysables[district_id])
+                removed = _clean(model, contexts[district_id], analysables[key])
         except LockedError:
             continue
         if any(removed):
-            rows.append((district_id, model.model_id, *removed))
+            rows.append((*key, *removed))
     return pd.DataFrame(
         rows, columns=["district_id", "model_id", "predictions", "samples"]
     )
@@ -76,7 +86,7 @@ def _clean(model: Model, contexts: set[int], analysables: set[str]) -> tuple[int
 
     predictions = model.read("predictions", PREDICTIONS, version)
     samples = model.read("samples", SAMPLES, version)
-    known = samples.analysable_id.isin(analysables | {"site"})
+    known = samples.analysable_id.isin(analysables)
     return (
         keep(
             "predictions",

@@ -16,6 +16,7 @@ __all__ = ["Analysis", "Tables", "analyses", "to_csv"]
 
 KEYS = ("analysable_id", "sample_id", "range_index")
 ABOUT = ("user_id", "course_id", "context_id", "time_start", "time_end", "now_at")
+SITE = "site_"
 INTERVAL_CLASS = r"\core\analytics\time_splitting" + "\\"
 # sites merge what they send under one version of Moodle's interface
 MOODLE_VERSION = "2024100706"
@@ -57,6 +58,11 @@ class Analysis:
     indicators: pd.DataFrame
     target: pd.Series
 
+    @property
+    def of_samples(self) -> list[str]:
+        """Names of the indicators that tell samples apart: not those of the site."""
+        return [n for n in self.indicators.indicator if not n.startswith(SITE)]
+
     def means(self) -> pd.DataFrame:
         """Return each indicator's mean over its analysable's samples in the range.
 
@@ -81,8 +87,7 @@ class Analysis:
         labelled : bool
             With the class last, or with ``<sample>-<range>`` first.
         """
-        names = list(self.indicators.indicator)
-        kept = self.rows[names].notna().any(axis=1)
+        kept = self.rows[self.of_samples].notna().any(axis=1)
         if labelled:
             kept &= self.rows.label.notna()
         means = self.means()[kept]

@@ -11,7 +11,8 @@ import numpy as np
 from trackline.insights.datasets import Analysis
 from trackline.predictions.dataset import Dataset
 from trackline.predictions.evaluation import rate
-from trackline.predictions.learner import fit, stratified_folds
+from trackline.predictions.folds import stratified_folds
+from trackline.predictions.learner import fit
 
 __all__ = ["carrying_features", "write_pages"]
 

@@ -41,11 +41,12 @@ def reasons(analysis: Analysis, rows: pd.DataFrame) -> list[str]:
         "course" if analysis.target.analyser == "courses" else "user"
     ]
     opening = f"{subject} {analysis.target.sentence}"
-    names = list(analysis.indicators.indicator)
-    labels = list(analysis.indicators.label)
-    binary = (analysis.indicators["shape"] == "binary").to_numpy()
+    names = analysis.of_samples
+    indicators = analysis.indicators.loc[names]
+    labels = list(indicators.label)
+    binary = (indicators["shape"] == "binary").to_numpy()
     values = rows[names].to_numpy(np.float64)
-    means = analysis.means().loc[rows.index].to_numpy(np.float64)
+    means = analysis.means().loc[rows.index, names].to_numpy(np.float64)
     told = []
     for value, mean in zip(values, means, strict=True):
         difference = np.where(np.isnan(value), np.inf, value - mean)

@@ -57,10 +57,11 @@ class Report:
     @property
     def exit_code(self) -> int:
         """0 clean, 1 accepted with rejects, 2 nothing that could be loaded."""
-        if not self.files or all(file.status != "loaded" for file in self.files):
+        if not any(file.status == "loaded" for file in self.files):
             return 2
-        clean = not self.rejects and all(f.status == "loaded" for f in self.files)
-        return 0 if clean else 1
+        if not self.rejects and all(file.status == "loaded" for file in self.files):
+            return 0
+        return 1 if any(file.rows_accepted for file in self.files) else 2
 
 
 def _files_at(path: Path, district_id: str, time_zone: str) -> list[LandingFile]:

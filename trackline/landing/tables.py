@@ -25,13 +25,19 @@ RULES = (
 """The rules in the order in which a row is held against them."""
 
 
-def _id(name: str, *, is_personal: bool = False, is_required: bool = True) -> Column:
+def _id(
+    name: str,
+    *,
+    is_personal: bool = False,
+    is_required: bool = True,
+    max_length: int = 64,
+) -> Column:
     return Column(
         name,
         "text",
         is_required=is_required,
         is_key=True,
-        max_length=64,
+        max_length=max_length,
         is_personal=is_personal,
     )
 
@@ -94,7 +100,8 @@ TABLES = {
         Table(
             "events",
             (
-                _id("event_id"),
+                # xAPI and Caliper name their events by addresses
+                _id("event_id", max_length=1024),
                 _STUDENT,
                 _id("app_id"),
                 Column("occurred_at", "timestamp", is_required=True, is_key=True),

@@ -19,7 +19,8 @@ from sklearn.metrics import (
 )
 
 from .dataset import Dataset
-from .learner import fit, stratified_folds
+from .folds import stratified_folds
+from .learner import fit
 from .limits import Deadline, LimitError
 from .model import Classifier
 
@@ -134,6 +135,7 @@ def evaluate(
         Without runs if no row can be held out of every class.
     """
     classes, x, y = dataset.classes, dataset.features, dataset.labels
+    names = dataset.columns
     if trained is not None:
         probabilities = trained.predict_proba(x)
         run = Run(y, probabilities, rate(trained.classes, y, probabilities))
@@ -147,7 +149,7 @@ def evaluate(
     try:
         for seed in range(iterations):
             out = _held_out(y, seed)
-            model = fit(x[~out], y[~out], classes, check=deadline.check)
+            model = fit(x[~out], y[~out], classes, names, deadline.check)
             probabilities = model.predict_proba(x[out])
             runs.append(
                 Run(y[out], probabilities, rate(classes, y[out], probabilities))
@@ -175,6 +177,7 @@ def _learning_curve(
     dataset: Dataset, first: Run, check: Callable[[], None]
 ) -> list[tuple[int, float]]:
     x, y = dataset.features, dataset.labels
+    shape = dataset.classes, dataset.columns
     out = _held_out(y, 0)
     order = stratified_folds(y[~out], len(y), 0)  # ranks: a prefix is stratified
     ranks = np.argsort(order, kind="stable")
@@ -183,7 +186,8 @@ def _learning_curve(
         rows = ranks[: int(len(ranks) * share)]
         if len(np.unique(y[~out][rows])) < len(dataset.classes):
             continue
-        model = fit(x[~out][rows], y[~out][rows], dataset.classes, check=check)
+        rows = np.sort(rows)  # in the file's order: a course's rows stand together
+        model = fit(x[~out][rows], y[~out][rows], *shape, check)
         metrics = rate(dataset.classes, y[out], model.predict_proba(x[out]))
         curve.append((len(rows), metrics["f1_score"]))
     return [*curve, (int((~out).sum()), first.metrics["f1_score"])]

@@ -2,9 +2,9 @@
 
 Measured on 5,000 x 30 synthetic rows (docs/benchmarks-server.md): trees that see the
 linear score as one more column are as good as the linear model where the truth is
-linear and far better where it is not, and the sum of both, weighted on rows that
-neither has seen, is calibrated. Everything is fixed by the rows: no random seed, one
-thread.
+linear and far better where it is not. The sum of both is weighted on rows (on courses,
+where they can be told: see folds.py) that neither has seen, which calibrates it.
+Everything is fixed by the rows: no random seed, one thread.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
+from .folds import folds_of
 from .model import CHILDLESS, Classifier, Member, softmax
 
-__all__ = ["MissingClassError", "fit", "stratified_folds"]
+__all__ = ["MissingClassError", "fit"]
 
 FOLDS = 4
 MIN_ROWS_FOR_FOLDS = 10
@@ -30,6 +31,7 @@ TREES = {
     "max_iter": 150,
     "learning_rate": 0.1,
     "max_leaf_nodes": 15,
+    "min_samples_leaf": 40,
     "max_features": 0.5,
     "max_bins": 32,
     "early_stopping": False,
@@ -84,36 +86,25 @@ def fit(
         raise MissingClassError("the rows do not have every class")
     names = columns or tuple(f"feature{i}" for i in range(features.shape[1]))
     with threadpool_limits(limits=1):
-        member = _fit_member(features, target, len(classes), check)
+        member = _fit_member(features, target, len(classes), names, check)
     return Classifier(classes, names, (member,), (len(labels),))
 
 
-def stratified_folds(target: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """Assign rows to folds 0..count-1 so that every class is spread evenly.
-
-    The only row of a class gets fold -1: it can never be held out.
-    """
-    random = np.random.default_rng(seed)
-    folds = np.full(len(target), -1)
-    offset = 0
-    for value in np.unique(target):
-        rows = random.permutation(np.flatnonzero(target == value))
-        if len(rows) > 1:
-            folds[rows] = (np.arange(len(rows)) + offset) % count
-            offset += len(rows)
-    return folds
-
-
 def _fit_member(
-    features: np.ndarray, target: np.ndarray, k: int, check: Callable[[], None]
+    features: np.ndarray,
+    target: np.ndarray,
+    k: int,
+    columns: tuple[str, ...],
+    check: Callable[[], None],
 ) -> Member:
     kept = np.flatnonzero(np.ptp(features, axis=0) > 0)
     varied = features[:, kept].astype(np.float64)
-    mean, scale = varied.mean(axis=0), varied.std(axis=0)
-    scale[scale == 0] = 1.0
+    # the protocol's values are in [-1, 1] and weigh alike: standardised, a column that
+    # is rarely set would count most, and courses differ most in those
+    mean, scale = varied.mean(axis=0), np.maximum(np.ptp(varied, axis=0) / 2, 1)
     standard = (varied - mean) / scale
 
-    folds = stratified_folds(target, FOLDS, seed=0)
+    folds = folds_of(features, target, columns, FOLDS)
     can_hold_out = len(kept) > 0 and (folds >= 0).sum() >= MIN_ROWS_FOR_FOLDS
     if can_hold_out:
         strength, unseen = _choose_strength(standard, target, folds, k, check)
@@ -162,7 +153,7 @@ def _choose_strength(
     best = (np.inf, STRENGTHS[0], np.zeros((len(target), k)))
     for strength in STRENGTHS:
         unseen = np.zeros((len(target), k))
-        for fold in range(FOLDS):
+        for fold in range(folds.max() + 1):
             check()
             out = folds == fold
             coef, intercept = _linear(standard[~out], target[~out], k, strength)
@@ -197,7 +188,7 @@ def _boost(
     rounds = TREES["max_iter"]
     staged = np.zeros((rounds, len(target), k))
     models = []
-    for fold in range(FOLDS):
+    for fold in range(folds.max() + 1):
         check()
         out = folds == fold
         settings = {**TREES, "max_iter": rounds}

@@ -39,7 +39,7 @@ def rejected_rows(read: int, rejected: int, limit: Decimal) -> Reason | None:
         "rows_read": read,
         "rows_rejected": rejected,
         "text": f"{rejected} of {read} rows read since the last publication were "
-        f"rejected, more than {limit:f} %",
+        f"rejected, more than {limit.normalize():f} %",
     }
 
 
@@ -69,7 +69,9 @@ def usage_drop(
     newest = max((day for day in rows_per_day if day <= as_of), default=None)
     if newest is None:
         return None
-    weeks_before = [newest - timedelta(weeks=week) for week in (1, 2, 3, 4)]
+    # a source's empty date, 0001-01-01, has no weeks before it
+    weeks = [timedelta(weeks=week) for week in (1, 2, 3, 4)]
+    weeks_before = [newest - week for week in weeks if newest - date.min >= week]
     before = {day: rows_per_day[day] for day in weeks_before if rows_per_day.get(day)}
     if len(before) < 3:
         return None
@@ -85,6 +87,6 @@ def usage_drop(
         "rows": rows,
         "median_rows": float(usual),
         "rows_before": {day.isoformat(): n for day, n in sorted(before.items())},
-        "text": f"{newest} has {rows} usage rows, {limit:f} % or more below the "
-        f"{usual:f} that are usual on that weekday",
+        "text": f"{newest} has {rows} usage rows, {limit.normalize():f} % or more below"
+        f" the {usual.normalize():f} that are usual on that weekday",
     }

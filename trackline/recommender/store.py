@@ -150,7 +150,9 @@ class StoredModel:
 def _folder(models: str, district_id: str) -> tuple[fsspec.AbstractFileSystem, str]:
     if not re.fullmatch(r"[A-Za-z0-9_.-]+", district_id) or district_id.startswith("."):
         raise ValueError(f"{district_id!r} is not a district id")
-    files, root = fsspec.core.url_to_fs(models)
+    # a remote listing that was seen once would hide what another machine adds
+    options = {"use_listings_cache": False} if "://" in models else {}
+    files, root = fsspec.core.url_to_fs(models, **options)
     return files, f"{root.rstrip('/')}/recommender/{district_id}"
 
 

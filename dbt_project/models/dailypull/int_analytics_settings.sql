@@ -1,7 +1,15 @@
 -- one row per district: the settings of learning analytics that hold there; a district's
 -- own row before that of every site, that before Moodle's default
 with
-    districts as (select district_id from {{ ref("int_districts") }}),
+    districts as (
+        select
+            district_id,
+            instruction_mode,
+            percent_online,
+            institution_type,
+            institution_level,
+        from {{ ref("int_districts") }}
+    ),
     settings as (select * from {{ ref("analytics_settings") }}),
 
     ranked as (
@@ -42,9 +50,20 @@ select
         named.defaulttimesplittingsevaluation, 'quarters_accum quarters single_range'
     ) as evaluation_intervals,
     cast(coalesce(nullif(named.modeltimelimit, ''), '1200') as integer) as model_time_limit,
-    named.modeinstruction as instruction_mode,
-    cast(nullif(named.percentonline, '') as integer) as percent_online,
-    named.typeinstitution as institution_type,
-    named.levelinstitution as institution_level,
+    -- what districts.csv says of the site goes before Moodle's own settings
+    coalesce(
+        nullif(districts.instruction_mode, ''), nullif(named.modeinstruction, '')
+    ) as instruction_mode,
+    cast(
+        coalesce(
+            nullif(districts.percent_online, ''), nullif(named.percentonline, '')
+        ) as integer
+    ) as percent_online,
+    coalesce(
+        nullif(districts.institution_type, ''), nullif(named.typeinstitution, '')
+    ) as institution_type,
+    coalesce(
+        nullif(districts.institution_level, ''), nullif(named.levelinstitution, '')
+    ) as institution_level,
 from districts
 left join named on districts.district_id = named.district_id

@@ -3,17 +3,34 @@
 -- the day of the one before it
 {{ config(**only_this_night()) }}
 with
-    events as (select district_id, student_id, occurred_at from {{ ref("int_event_versions") }}),
-    changes as (select * from {{ ref("int_event_changes") }}),
+    events as (select * from {{ ref("int_event_versions") }}),
     districts as (select district_id, time_zone from {{ ref("int_districts") }}),
 
+    marks as (
+        select district_id, counted_to
+        from {{ ref("int_usage_marks") }}
+        where reader = 'int_usage_versions'
+    ),
+
+    counted as (
+        select districts.district_id, coalesce(marks.counted_to, 0) as counted_to,
+        from districts
+        left join marks on districts.district_id = marks.district_id
+    ),
+
     both_versions as (
-        select district_id, student_id, occurred_at,
-        from changes
+        select events.district_id, events.student_id, events.occurred_at,
+        from events
+        inner join counted
+            on events.district_id = counted.district_id
+            and events.merged_in > counted.counted_to
         union all
-        select district_id, was_student_id as student_id, was_occurred_at as occurred_at,
-        from changes
-        where was_student_id is not null
+        select superseded.district_id, superseded.student_id, superseded.occurred_at,
+        from {{ ref("int_superseded_events") }} as superseded
+        inner join counted
+            on superseded.district_id = counted.district_id
+            and superseded.merged_in > counted.counted_to
+            and superseded.was_merged_in <= counted.counted_to
     ),
 
     touched as (

@@ -6,12 +6,13 @@
         unique_key=["district_id", "event_id"],
         meta={
             "version": ["file_modified_at", "path", "record_number"],
-            "changes": ["int_event_changes"],
+            "superseded": "int_superseded_events",
         },
-        post_hook="{{ touch_all_events() }}",
+        on_schema_change="fail",
+        pre_hook="{{ forget_counted('int_superseded_events', ['int_usage_versions']) }}",
     )
 }}
--- depends_on: {{ ref("int_event_changes") }}
+-- depends_on: {{ ref("int_superseded_events") }}, {{ ref("int_usage_marks") }}
 with
     events as (
         select
@@ -60,10 +61,15 @@ with
         select * from events
         union all
         select * from log_rows
+    ),
+
+    newest as (
+        {{ newest_rows(
+            "all_events",
+            key=["district_id", "event_id"],
+            version=["file_modified_at", "path", "record_number"],
+        ) }}
     )
 
-{{ newest_rows(
-    "all_events",
-    key=["district_id", "event_id"],
-    version=["file_modified_at", "path", "record_number"],
-) }}
+select newest.*, {{ merge_number() }} as merged_in,
+from newest

@@ -1,42 +1,19 @@
 -- one row per student, app and school year with use up to as_of. A night adds what it
--- changed (int_usage_changes); only a district without totals is counted from its days,
--- so a night's cost does not grow with history
+-- changed; only a district without a mark is counted from its days, so a night's cost does
+-- not grow with history
 {{
     config(
         materialized="incremental",
         incremental_strategy="newest_version",
         unique_key=["district_id", "student_id", "app_id", "school_year_starts_on"],
         meta={"version": [], "keep": "day_count > 0"},
-        pre_hook=[
-            "{{ prepare_counts('int_usage_changes', is_void_total()) }}",
-            "{{ note_open_totals() }}",
-        ],
-        post_hook="{{ forget_counted_changes('int_usage_changes') }}",
+        pre_hook=["{{ begin_counting(is_void_total()) }}", "{{ note_open_totals() }}"],
+        post_hook="{{ end_counting() }}",
     )
 }}
--- depends_on: {{ ref("int_usage_changes") }}
+-- depends_on: {{ ref("int_usage_marks") }}, {{ ref("int_superseded_usage") }}
 with
-    districts as (
-        select district_id, as_of, school_year_month, school_year_day
-        from {{ ref("int_districts") }}
-    ),
-
-    {% if is_incremental() -%}
-    counted_districts as (
-        -- a set of tenants, not a repair of duplicates
-        select distinct district_id from {{ this }}
-    ),
-
-    uncounted_districts as (
-        select districts.*
-        from districts
-        left join counted_districts
-            on districts.district_id = counted_districts.district_id
-        where counted_districts.district_id is null
-    ),
-    {%- else -%}
-    uncounted_districts as (select * from districts),
-    {%- endif %}
+    uncounted_districts as ({{ uncounted_districts() }}),
 
     days as (
         select
@@ -73,41 +50,7 @@ with
     )
     {%- if is_incremental() %},
 
-    changes as (
-        select
-            changes.district_id,
-            changes.student_id,
-            changes.app_id,
-            {{ school_year_start("changes.usage_date", "districts.school_year_month", "districts.school_year_day") }}
-                as school_year_starts_on,
-            changes.usage_date,
-            case when changes.is_deleted then 0 else 1 end as days,
-            case when changes.is_deleted then 0 else changes.usage_minutes end as minutes,
-            case when changes.is_deleted then 0 else changes.session_count end as sessions,
-            case when coalesce(changes.was_is_deleted, true) then 0 else 1 end as was_days,
-            case
-                when coalesce(changes.was_is_deleted, true) then 0
-                else changes.was_usage_minutes
-            end as was_minutes,
-            case
-                when coalesce(changes.was_is_deleted, true) then 0
-                else changes.was_session_count
-            end as was_sessions,
-        from {{ ref("int_usage_changes") }} as changes
-        inner join districts
-            on changes.district_id = districts.district_id
-            and changes.usage_date <= districts.as_of
-        inner join counted_districts
-            on changes.district_id = counted_districts.district_id
-    ),
-
-    uses as (
-        select
-            *,
-            minutes > 0 or sessions > 0 as is_used,
-            was_minutes > 0 or was_sessions > 0 as was_used,
-        from changes
-    ),
+    changes as ({{ usage_changes() }}),
 
     differences as (
         select
@@ -115,15 +58,13 @@ with
             student_id,
             app_id,
             school_year_starts_on,
-            sum(minutes - was_minutes) as usage_minutes,
-            sum(sessions - was_sessions) as session_count,
-            sum(days - was_days) as day_count,
-            sum(
-                case when is_used then 1 else 0 end - case when was_used then 1 else 0 end
-            ) as days_used,
-            min(case when is_used then usage_date end) as first_used_on,
-            max(case when is_used then usage_date end) as last_used_on,
-        from uses
+            sum(sign * usage_minutes) as usage_minutes,
+            sum(sign * session_count) as session_count,
+            sum(sign) as day_count,
+            sum(case when is_used then sign else 0 end) as days_used,
+            min(case when is_used and sign = 1 then usage_date end) as first_used_on,
+            max(case when is_used and sign = 1 then usage_date end) as last_used_on,
+        from changes
         group by district_id, student_id, app_id, school_year_starts_on
     ),
 
@@ -140,7 +81,8 @@ with
             on versions.district_id = open_totals.district_id
             and versions.student_id = open_totals.student_id
             and versions.app_id = open_totals.app_id
-        inner join districts
+            and versions.usage_date >= open_totals.school_year_starts_on
+        inner join ({{ counted_districts() }}) as districts
             on versions.district_id = districts.district_id
             and versions.usage_date <= districts.as_of
         where

@@ -10,15 +10,17 @@
                 "source_rank", "updated_at", "file_modified_at", "path", "record_number"
             ],
             "always": "kept.source_rank = 0 and fresh.source_rank = 0",
-            "changes": ["int_usage_changes", "int_window_changes", "int_week_changes"],
+            "superseded": "int_superseded_usage",
             "sort": "usage_date",
         },
-        pre_hook="{{ void_counts_of_a_new_table() }}",
-        post_hook="delete from {{ ref('int_event_changes') }}",
+        on_schema_change="fail",
+        pre_hook="{{ forget_counted('int_superseded_usage', usage_readers()) }}",
+        post_hook="{{ end_counting('int_event_versions') }}",
     )
 }}
--- depends_on: {{ ref("int_usage_changes") }}, {{ ref("int_window_changes") }}
--- depends_on: {{ ref("int_week_changes") }}, {{ ref("int_event_bounds") }}
+-- depends_on: {{ ref("int_superseded_usage") }}, {{ ref("int_usage_marks") }}
+-- depends_on: {{ ref("int_event_bounds") }}, {{ ref("int_event_versions") }}
+-- depends_on: {{ ref("int_districts") }}
 with
     daily_totals as (
         select
@@ -96,11 +98,16 @@ with
         union all
         select * from days_without_events
         {%- endif %}
+    ),
+
+    newest as (
+        {{ newest_rows(
+            "versions",
+            key=["district_id", "student_id", "app_id", "usage_date"],
+            version=usage_version(),
+        ) }}
     )
 
-{{ newest_rows(
-    "versions",
-    key=["district_id", "student_id", "app_id", "usage_date"],
-    version=["source_rank", "updated_at", "file_modified_at", "path", "record_number"],
-) }}
+select newest.*, {{ merge_number() }} as merged_in,
+from newest
 {% if not is_incremental() %} order by usage_date {% endif %}

@@ -1,18 +1,17 @@
--- one row per app and ISO week of the school year so far: students who used it on a
--- day of
+-- one row per app and ISO week of the school year so far: students who used it on a day of
 -- that week, and how many of them met the weekly goal. A night counts only the student
--- weeks that int_week_changes names: what they are now, less what they were
+-- weeks that it changed: what they are now, less what they were
 {{
     config(
         materialized="incremental",
         incremental_strategy="newest_version",
         unique_key=["district_id", "app_id", "week_starts_on"],
         meta={"version": [], "keep": "active_students > 0"},
-        pre_hook="{{ prepare_counts('int_week_changes', is_void_week()) }}",
-        post_hook="{{ forget_counted_changes('int_week_changes') }}",
+        pre_hook="{{ begin_counting(is_void_week()) }}",
+        post_hook="{{ end_counting(districts='is_enabled') }}",
     )
 }}
--- depends_on: {{ ref("int_week_changes") }}
+-- depends_on: {{ ref("int_usage_marks") }}, {{ ref("int_superseded_usage") }}
 with
     districts as (
         select district_id, as_of, school_year_starts_on
@@ -25,22 +24,7 @@ with
         from {{ ref("int_district_apps") }}
     ),
 
-    {% if is_incremental() -%}
-        counted_districts as (
-            -- a set of tenants, not a repair of duplicates
-            select distinct district_id from {{ this }}
-        ),
-
-        uncounted_districts as (
-            select districts.*
-            from districts
-            left join
-                counted_districts
-                on districts.district_id = counted_districts.district_id
-            where counted_districts.district_id is null
-        ),
-    {%- else -%} uncounted_districts as (select * from districts),
-    {%- endif %}
+    uncounted_districts as ({{ uncounted_districts() }}),
 
     student_weeks as (
         select
@@ -53,6 +37,7 @@ with
         inner join
             uncounted_districts as districts
             on versions.district_id = districts.district_id
+            and districts.is_enabled
             and versions.usage_date >= districts.school_year_starts_on
             and versions.usage_date <= districts.as_of
         where
@@ -83,54 +68,27 @@ with
     ),
 
     {% if is_incremental() -%}
-        changes as (
+        touched as (
             select
                 changes.district_id,
                 changes.student_id,
                 changes.app_id,
                 {{ week_start("changes.usage_date") }} as week_starts_on,
-                case
-                    when changes.is_deleted then 0 else changes.usage_minutes
-                end as minutes,
-                case
-                    when changes.is_deleted then 0 else changes.session_count
-                end as sessions,
-                case
-                    when coalesce(changes.was_is_deleted, true)
-                    then 0
-                    else changes.was_usage_minutes
-                end as was_minutes,
-                case
-                    when coalesce(changes.was_is_deleted, true)
-                    then 0
-                    else changes.was_session_count
-                end as was_sessions,
-            from {{ ref("int_week_changes") }} as changes
+                cast(
+                    {{ dbt.dateadd("day", 6, week_start("changes.usage_date")) }} as date
+                ) as week_ends_on,
+                sum(changes.sign * changes.usage_minutes) as more_minutes,
+                sum(case when changes.is_used then changes.sign else 0 end) as more_days,
+            from ({{ usage_changes() }}) as changes
             inner join
                 districts
                 on changes.district_id = districts.district_id
                 and changes.usage_date >= districts.school_year_starts_on
-                and changes.usage_date <= districts.as_of
-            inner join
-                counted_districts on changes.district_id = counted_districts.district_id
-        ),
-
-        touched as (
-            select
-                district_id,
-                student_id,
-                app_id,
-                week_starts_on,
-                cast(
-                    {{ dbt.dateadd("day", 6, "week_starts_on") }} as date
-                ) as week_ends_on,
-                sum(minutes - was_minutes) as more_minutes,
-                sum(
-                    case when minutes > 0 or sessions > 0 then 1 else 0 end
-                    - case when was_minutes > 0 or was_sessions > 0 then 1 else 0 end
-                ) as more_days,
-            from changes
-            group by district_id, student_id, app_id, week_starts_on
+            group by
+                changes.district_id,
+                changes.student_id,
+                changes.app_id,
+                {{ week_start("changes.usage_date") }}
         ),
 
         -- an equality on the day lets the engine skip what lies outside every touched
@@ -251,12 +209,9 @@ select
     counted.district_id,
     counted.app_id,
     counted.week_starts_on,
-    districts.school_year_starts_on,
     goals.weekly_minutes_goal,
     cast(counted.active_students as bigint) as active_students,
     cast(counted.met_students as bigint) as met_students,
-    districts.as_of as counted_to,
 from counted
-inner join districts on counted.district_id = districts.district_id
 left join
     goals on counted.district_id = goals.district_id and counted.app_id = goals.app_id

@@ -1,19 +1,15 @@
--- one row per student and app used in the student's window: the 28 days that end with
--- the
--- last use, as far as they lie in the school year. A window changes only with its
--- student's days, so a night counts those again that int_window_changes names
+-- one row per student and app used in the student's window: the 28 days that end with the
+-- last use, as far as they lie in the school year. A window changes only with its student's
+-- days, so a night counts those again whose days it changed
 {{
     config(
         materialized="incremental",
         incremental_strategy="append",
-        pre_hook=[
-            "{{ prepare_counts('int_window_changes', is_void_count('window_ends_on')) }}",
-            "{{ forget_stale_windows() }}",
-        ],
-        post_hook="{{ forget_counted_changes('int_window_changes') }}",
+        pre_hook=["{{ begin_counting(is_void_year()) }}", "{{ forget_stale_windows() }}"],
+        post_hook="{{ end_counting(districts='is_enabled') }}",
     )
 }}
--- depends_on: {{ ref("int_window_changes") }}
+-- depends_on: {{ ref("int_usage_marks") }}, {{ ref("int_superseded_usage") }}
 with
     districts as (
         select district_id, school_year_starts_on
@@ -25,22 +21,16 @@ with
 
     ends as (
         select district_id, student_id, max(last_used_on) as window_ends_on
-        from {{ ref("int_usage_current") }}
+        from {{ ref("int_usage_so_far") }}
         group by district_id, student_id
     ),
 
-    {% if is_incremental() -%}
-        counted_districts as (
-            -- a set of tenants, not a repair of duplicates
-            select distinct district_id from {{ this }}
-        ),
-    {%- endif %}
+    uncounted_districts as ({{ uncounted_districts() }}),
 
     windows as (
         select
             ends.district_id,
             ends.student_id,
-            districts.school_year_starts_on,
             greatest(
                 cast({{ dbt.dateadd("day", -27, "ends.window_ends_on") }} as date),
                 districts.school_year_starts_on
@@ -50,7 +40,8 @@ with
         inner join districts on ends.district_id = districts.district_id
         {% if is_incremental() -%}
             left join
-                counted_districts as counted on ends.district_id = counted.district_id
+                uncounted_districts as uncounted
+                on ends.district_id = uncounted.district_id
             left join
                 stale_windows as stale
                 on ends.district_id = stale.district_id
@@ -59,7 +50,7 @@ with
         where
             ends.window_ends_on is not null
             {% if is_incremental() -%}
-                and (counted.district_id is null or stale.student_id is not null)
+                and (uncounted.district_id is not null or stale.student_id is not null)
             {%- endif %}
     ),
 
@@ -70,7 +61,6 @@ select
     windows.district_id,
     windows.student_id,
     versions.app_id,
-    windows.school_year_starts_on,
     windows.window_ends_on,
     cast(sum(versions.usage_minutes) as decimal(28, 6)) as usage_minutes,
     cast(sum(versions.session_count) as bigint) as session_count,
@@ -89,5 +79,4 @@ group by
     windows.district_id,
     windows.student_id,
     versions.app_id,
-    windows.school_year_starts_on,
     windows.window_ends_on

@@ -1,6 +1,5 @@
 -- What is this? Dimensions, reports and frames that hold a district which is disabled
--- or no
--- longer configured.
+-- or no longer configured.
 -- When does it matter? Somebody was promised that the district is not shown any more.
 -- How to resolve? The model has to join int_districts where is_enabled.
 with

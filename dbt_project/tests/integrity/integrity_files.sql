@@ -1,12 +1,9 @@
 -- What is this? Files whose numbers do not add up: rows_read is not accepted +
--- rejected, or
--- the rejected rows that were written are not as many as the ledger says.
--- When does it matter? A row that is neither loaded nor rejected is a day of a
--- student that
--- nobody will miss.
+-- rejected, or the rejected rows that were written are not as many as the ledger says.
+-- When does it matter? A row that is neither loaded nor rejected is a day of a student
+-- that nobody will miss.
 -- How to resolve? It is a fault of the reader: keep the file and report it. A full
--- refresh
--- reads it again.
+-- refresh reads it again.
 with
     files as (select * from {{ ref("dq_files") }}),
 

@@ -1,11 +1,9 @@
 -- What is this? Enabled districts without a frame, or whose frame does not have a row
--- for
--- every student of dim_students.
--- When does it matter? A student who is missing in the frame is missing wherever it
--- is read.
+-- for every student of dim_students.
+-- When does it matter? A student who is missing in the frame is missing wherever it is
+-- read.
 -- How to resolve? frames.district_<id> is made by the materialization of
--- district_frames;
--- build it again.
+-- district_frames; build it again.
 -- depends_on: {{ ref("district_frames") }}
 {% set frames = (
     run_query(

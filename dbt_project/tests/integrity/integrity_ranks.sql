@@ -1,6 +1,5 @@
--- What is this? Rankings with a gap, a tie or more than top_n places: the last rank
--- is not
--- the number of rows, or is above top_n.
+-- What is this? Rankings with a gap, a tie or more than top_n places: the last rank is
+-- not the number of rows, or is above top_n.
 -- When does it matter? A report that shows places 1 to 5 then shows fewer, or two
 -- firsts.
 -- How to resolve? The order (minutes, sessions, app_id) has to be total in the model.

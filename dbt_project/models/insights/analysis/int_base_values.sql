@@ -80,33 +80,41 @@ with
 
     users as (select * from {{ moodle("user") }}),
 
+    -- only where a model asks: nobody's calendar is looked at without need
+    asked as (
+        select distinct district_id, user_id, time_start, time_end,
+        from {{ ref("int_samples") }}
+        where
+            user_id is not null
+            and (
+                target = 'upcoming_activities_due'
+                or ' ' || indicators || ' ' like '% activities_due %'
+            )
+    ),
+
     due_events as (
-        select
-            members.district_id, members.user_id, members.time_start, members.time_end,
+        select asked.district_id, asked.user_id, asked.time_start, asked.time_end,
             count(*) as event_count,
-        from members
+        from asked
         inner join {{ moodle("event") }} as events
-            on members.district_id = events.district_id
-            and coalesce(nullif(events.timesort, 0), events.timestart) > members.time_start
-            and coalesce(nullif(events.timesort, 0), events.timestart) <= members.time_end
+            on asked.district_id = events.district_id
+            and coalesce(nullif(events.timesort, 0), events.timestart) > asked.time_start
+            and coalesce(nullif(events.timesort, 0), events.timestart) <= asked.time_end
             -- events that ask for something, not mere entries
             and events.type = 1
             and coalesce(events.visible, 1) = 1
         left join {{ ref("int_moodle_enrolments") }} as enrolments
-            on members.district_id = enrolments.district_id
-            and members.user_id = enrolments.user_id
+            on asked.district_id = enrolments.district_id
+            and asked.user_id = enrolments.user_id
             and events.courseid = enrolments.course_id
-            and coalesce(enrolments.ends_at, members.time_start) >= members.time_start
+            and coalesce(enrolments.ends_at, asked.time_start) >= asked.time_start
         where
-            members.course_id = 0
-            and members.user_id <> ''
-            and case
+            case
                 when events.userid is not null
-                then events.userid = members.user_id
+                then events.userid = asked.user_id
                 else enrolments.user_id is not null
             end
-        group by
-            members.district_id, members.user_id, members.time_start, members.time_end
+        group by asked.district_id, asked.user_id, asked.time_start, asked.time_end
     ),
 
     facts as (
@@ -129,17 +137,19 @@ with
             potentials.social_potential,
             coalesce(role_holders.has_teacher, 0) as has_teacher,
             coalesce(role_holders.has_student, 0) as has_student,
+            asked.user_id is not null as is_asked_what_is_due,
             due_events.event_count,
             users.userid is not null as is_known,
             users.trackforums,
             users.confirmed,
-            cast(users.description as integer) as has_description,
-            cast(users.picture as integer) as has_picture,
-            cast(users.institution as integer)
-            + cast(users.department as integer)
-            + cast(users.address as integer)
-            + cast(users.city as integer)
-            + cast(users.country as integer) as filled_fields,
+            -- a column that the site does not deliver is a field that is not filled
+            coalesce(cast(users.description as integer), 0) as has_description,
+            coalesce(cast(users.picture as integer), 0) as has_picture,
+            coalesce(cast(users.institution as integer), 0)
+            + coalesce(cast(users.department as integer), 0)
+            + coalesce(cast(users.address as integer), 0)
+            + coalesce(cast(users.city as integer), 0)
+            + coalesce(cast(users.country as integer), 0) as filled_fields,
         from members
         left join courses
             on members.district_id = courses.district_id
@@ -164,6 +174,11 @@ with
         left join role_holders
             on members.district_id = role_holders.district_id
             and members.course_id = role_holders.course_id
+        left join asked
+            on members.district_id = asked.district_id
+            and members.user_id = asked.user_id
+            and members.time_start = asked.time_start
+            and members.time_end = asked.time_end
         left join due_events
             on members.district_id = due_events.district_id
             and members.user_id = due_events.user_id
@@ -182,7 +197,7 @@ with
         "completion_enabled": "is_in_course, has_completion",
         "no_teacher": "is_in_course, has_teacher = 1",
         "no_student": "is_in_course, has_student = 1",
-        "activities_due": "not is_in_course and has_user, event_count > 0",
+        "activities_due": "is_asked_what_is_due, event_count > 0",
         "user_track_forums": "is_known, trackforums > 0",
     } %}
 

@@ -43,7 +43,11 @@ with
             case when log.context_level = 50 and log.crud = 'r' then 1 else 0 end
         ) as course_read_count,
         sum(
-            case when log.context_level = 50 and log.crud in ('c', 'u') then 1 else 0 end
+            case
+                when log.context_level = 50 and log.crud in ('c', 'u') and not log.is_anonymous
+                then 1
+                else 0
+            end
         ) as course_write_count,
         min(case when log.crud in ('c', 'u') then log.happened_at end) as first_written_at,
         min(case when log.shows = 'posted' then log.happened_at end) as first_posted_at,

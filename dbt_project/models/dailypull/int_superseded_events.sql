@@ -1,5 +1,5 @@
--- the events that were added or moved and whose days int_usage_versions has not summed
--- again; filled and emptied as int_usage_changes is
+-- one row per event that a later delivery told anew and whose days may have been summed
+-- before; filled and emptied as int_superseded_usage is
 {{
     config(
         materialized="incremental",
@@ -11,6 +11,6 @@ select
     cast(null as varchar) as district_id,
     cast(null as varchar) as student_id,
     cast(null as timestamp) as occurred_at,
-    cast(null as varchar) as was_student_id,
-    cast(null as timestamp) as was_occurred_at,
+    cast(null as bigint) as was_merged_in,
+    cast(null as bigint) as merged_in,
 where false

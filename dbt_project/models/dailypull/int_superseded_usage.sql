@@ -1,5 +1,6 @@
--- the days of use that changed since int_app_weeks counted them; filled and emptied as
--- int_usage_changes is
+-- one row per version of a day of use that a merge replaced and that a reader may have
+-- counted. This model only makes the table: the merge appends in its own transaction, and
+-- takes away what every reader has counted
 {{
     config(
         materialized="incremental",
@@ -15,7 +16,6 @@ select
     cast(null as decimal(18, 6)) as usage_minutes,
     cast(null as bigint) as session_count,
     cast(null as boolean) as is_deleted,
-    cast(null as decimal(18, 6)) as was_usage_minutes,
-    cast(null as bigint) as was_session_count,
-    cast(null as boolean) as was_is_deleted,
+    cast(null as bigint) as was_merged_in,
+    cast(null as bigint) as merged_in,
 where false
