@@ -99,8 +99,16 @@ def read_status(settings: Settings) -> Status:
     return Status([found[name] for name in sorted(found)], warehouse)
 
 
+def _open(settings: Settings) -> duckdb.DuckDBPyConnection:
+    if settings.target != "spark":
+        return connect(settings.warehouse, PATIENCE_SECONDS)
+    from trackline.cluster.publishing import open_summary
+
+    return open_summary()
+
+
 def _from_warehouse(settings: Settings) -> list[DistrictStatus]:
-    con = connect(settings.warehouse, PATIENCE_SECONDS)
+    con = _open(settings)
     try:
         needed = {"int_districts", "dq_files", "fct_daily_usage"}
         missing = needed - {name for schema, name in relations(con) if schema == "main"}

@@ -88,8 +88,10 @@ select
     one.app_id as app_id,
     other.app_id as next_app_id,
     count(*) as pair_count,
-    sum(case when one.used < other.used then 1 else 0 end) as directed_count,
-    sum(share) as weighted_count
+    cast(
+        sum(case when one.used < other.used then 1 else 0 end) as bigint
+    ) as directed_count,
+    cast(sum(share) as bigint) as weighted_count
 from pairs
 group by district_id, band, fold, one.app_id, other.app_id
 """
