@@ -254,7 +254,7 @@
     left join
         (
             select district_id, student_id, max(last_used_on) as last_used_on,
-            from {{ ref("int_usage_current") }}
+            from {{ ref("int_usage_so_far") }}
             group by district_id, student_id
         ) as students
         on changes.district_id = students.district_id

@@ -70,14 +70,14 @@ def insights(project):
         with duckdb.connect(str(project.warehouse)) as con:
             con.execute(
                 "create table if not exists rpt_insights (district_id text, insight_id"
-                " text, model_id text, context_id bigint, reasons text)"
+                " text, model_id text, context_id bigint, reasons text, user_id text)"
             )
             con.execute(
                 "create table if not exists rpt_insight_recipients (district_id text,"
                 " insight_id text, user_id text)"
             )
             con.execute(
-                "insert into rpt_insights values ('north', ?, 'm', ?, ?)",
+                "insert into rpt_insights values ('north', ?, 'm', ?, ?, 'about')",
                 [insight_id, context_id, f"Because of {insight_id}"],
             )
             for user in users:

@@ -15,6 +15,8 @@ from tests.insights.site import (
     Site,
     build,
 )
+from trackline.insights import notify
+from trackline.settings import Settings
 
 Q2_START, Q2_END = C_START + 10 * DAY + 1, C_START + 20 * DAY
 
@@ -277,6 +279,19 @@ def test_recipients(built):
         " join rpt_insight_recipients as recipients using (district_id, insight_id)"
         " where model_id = 'upcoming_activities_due'"
     ) == [(8, 8)]
+
+
+def test_what_is_due_is_told_to_the_recipients_and_nobody_else(built):
+    """The command reads tables that a build made, not those that its tests make."""
+    due = notify.due(Settings.from_environment())
+    told = [
+        (message.district_id, insight_id, message.user_id)
+        for message in due
+        for insight_id, _, _ in message.insights
+    ]
+    assert sorted(told) == built.table(
+        "rpt_insight_recipients", "district_id, insight_id, user_id"
+    )
 
 
 def test_the_log_is_use_and_the_grades_are_scores(built):

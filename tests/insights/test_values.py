@@ -16,6 +16,7 @@ from tests.conftest import Project
 from tests.insights.campus import GRADED, MODULES, POSTS, Campus, models
 from tests.insights.site import build
 from trackline.insights import Tables, predict, stored_predictions, train
+from trackline.insights import lock as locks
 from trackline.insights.datasets import analyses
 from trackline.insights.processors import InProcess, processor_for
 from trackline.insights.store import SAMPLES, Store, definition
@@ -381,6 +382,30 @@ def test_what_is_kept_of_the_answers(built, tmp_path, monkeypatch):
     used = model.read("samples", SAMPLES, model.version)
     assert used.sample_id.tolist() == ["70101", "70104", "70105", "70107"]
     assert set(used.purpose) == {"predict"}
+
+
+def test_a_model_that_another_process_works_on_is_skipped(built, tmp_path, monkeypatch):
+    monkeypatch.setenv("TRACKLINE_MODELS", str(tmp_path))
+    monkeypatch.setattr(locks, "WAIT_SECONDS", 0.1)
+    settings = Settings.from_environment()
+    monkeypatch.setattr(Store, "processor", lambda self, analysis: Answers(0, []))
+    held = Store(settings).model("north", "recent")
+    with (
+        duckdb.connect(str(built.warehouse), read_only=True) as con,
+        locks.lock(held.fs, held.folder),
+    ):
+        tables = Tables(*(con.table(name) for name in TABLES))
+        runs = {run["model_id"]: run for run in predict(tables, settings).to_pylist()}
+    assert (runs["recent"]["samples"], runs["recent"]["status"]) == (0, 1)
+    assert runs["recent"]["info"] == "Still being analysed by a previous execution"
+    assert runs["dropout"]["info"] == "Not trained yet"
+    # the next run has them again
+    with duckdb.connect(str(built.warehouse), read_only=True) as con:
+        tables = Tables(*(con.table(name) for name in TABLES))
+        runs = {run["model_id"]: run for run in predict(tables, settings).to_pylist()}
+    # 8 in each of courses 20, 21, 74 and 75, two in 52, three in 70, where 107's
+    # enrolment is to come
+    assert (runs["recent"]["samples"], runs["recent"]["status"]) == (37, 0)
 
 
 def test_a_model_that_takes_too_long_is_offered_its_samples_again(

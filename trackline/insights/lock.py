@@ -28,7 +28,7 @@ class LockedError(Exception):
 
 @contextlib.contextmanager
 def lock(
-    fs: fsspec.AbstractFileSystem, folder: str, wait: float = WAIT_SECONDS
+    fs: fsspec.AbstractFileSystem, folder: str, wait: float | None = None
 ) -> Iterator[None]:
     """Keep other writers out of a model's folder.
 
@@ -39,8 +39,8 @@ def lock(
     ----------
     fs : fsspec filesystem
     folder : str
-    wait : float
-        Seconds.
+    wait : float, optional
+        Seconds; WAIT_SECONDS, if not given.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def lock(
     """
     path = f"{folder}/.lock"
     local = isinstance(fs, LocalFileSystem)
-    end = time.monotonic() + wait
+    end = time.monotonic() + (WAIT_SECONDS if wait is None else wait)
     with _local_lock(path, end) if local else _remote_lock(fs, path, end):
         yield
 

@@ -91,10 +91,12 @@ def due(settings: Settings) -> Iterator[Message]:
     try:
         with duckdb.connect(str(settings.warehouse), read_only=True) as con:
             rows = con.execute(
-                "select district_id, user_id, context_id, insight_id, model_id, reasons"
-                " from rpt_insight_recipients join rpt_insights"
-                " using (district_id, insight_id)"
-                " order by district_id, user_id, context_id, model_id, insight_id"
+                # rpt_insights has a user_id too: of the one whom the insight is about
+                "select district_id, recipients.user_id, context_id, insight_id,"
+                " model_id, reasons from rpt_insight_recipients as recipients"
+                " join rpt_insights using (district_id, insight_id)"
+                " order by district_id, recipients.user_id, context_id, model_id,"
+                " insight_id"
             ).fetchall()
     except duckdb.IOException:
         raise RefusedError(

@@ -1,50 +1,18 @@
--- one row per student and app of the school year so far; within the grace that a district
--- gives its last school year, the days of the new one count with it
+-- one row per student and app of the school year so far. What is kept up from night to
+-- night counts everybody and leaves staff out here, for roles change without a day of use
 {{ config(materialized="view") }}
-with
-    totals as (
-        select totals.*
-        from {{ ref("int_usage_totals") }} as totals
-        left join {{ ref("int_not_students") }} as not_students
-            on totals.district_id = not_students.district_id
-            and totals.student_id = not_students.user_id
-        where not_students.user_id is null
-    ),
-
-    districts as (
-        select district_id, is_in_grace, school_year_starts_on
-        from {{ ref("int_districts") }}
-        where is_enabled
-    )
-
 select
-    totals.district_id,
-    totals.student_id,
-    totals.app_id,
-    totals.usage_minutes,
-    totals.session_count,
-    totals.days_used,
-    totals.first_used_on,
-    totals.last_used_on,
-from totals
-inner join districts
-    on totals.district_id = districts.district_id
-    and totals.school_year_starts_on = districts.school_year_starts_on
-where not districts.is_in_grace
--- apart, for only the districts in their grace have two years to add up
-union all
-select
-    totals.district_id,
-    totals.student_id,
-    totals.app_id,
-    cast(sum(totals.usage_minutes) as decimal(28, 6)) as usage_minutes,
-    cast(sum(totals.session_count) as bigint) as session_count,
-    cast(sum(totals.days_used) as bigint) as days_used,
-    min(totals.first_used_on) as first_used_on,
-    max(totals.last_used_on) as last_used_on,
-from totals
-inner join districts
-    on totals.district_id = districts.district_id
-    and totals.school_year_starts_on >= districts.school_year_starts_on
-where districts.is_in_grace
-group by totals.district_id, totals.student_id, totals.app_id
+    usage.district_id,
+    usage.student_id,
+    usage.app_id,
+    usage.usage_minutes,
+    usage.session_count,
+    usage.days_used,
+    usage.first_used_on,
+    usage.last_used_on,
+from {{ ref("int_usage_so_far") }} as usage
+left join
+    {{ ref("int_not_students") }} as not_students
+    on usage.district_id = not_students.district_id
+    and usage.student_id = not_students.user_id
+where not_students.user_id is null

@@ -5,6 +5,7 @@
     config(
         materialized="incremental",
         incremental_strategy="append",
+        meta={"rebuilt_on_spark": true},
         pre_hook=["{{ begin_counting(is_void_year()) }}", "{{ forget_stale_windows() }}"],
         post_hook="{{ end_counting(districts='is_enabled') }}",
     )
@@ -21,7 +22,7 @@ with
 
     ends as (
         select district_id, student_id, max(last_used_on) as window_ends_on
-        from {{ ref("int_usage_current") }}
+        from {{ ref("int_usage_so_far") }}
         group by district_id, student_id
     ),
 

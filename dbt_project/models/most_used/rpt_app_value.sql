@@ -3,7 +3,9 @@
 -- stands in dq_unknown_apps
 with
     districts as (
-        select district_id, as_of from {{ ref("int_districts") }} where is_enabled
+        select district_id, as_of, school_year_starts_on
+        from {{ ref("int_districts") }}
+        where is_enabled
     ),
     apps as (select * from {{ ref("int_district_apps") }}),
     totals as (
@@ -11,6 +13,8 @@ with
         from {{ ref("int_usage_totals") }}
     ),
     weeks as (select * from {{ ref("int_app_weeks") }}),
+    days as (select * from {{ ref("fct_daily_usage") }}),
+    not_students as (select district_id, user_id from {{ ref("int_not_students") }}),
 
     active as (
         select
@@ -23,7 +27,65 @@ with
             on totals.district_id = districts.district_id
             and totals.last_used_on
             >= cast({{ dbt.dateadd("day", -27, "districts.as_of") }} as date)
+        left join
+            not_students
+            on totals.district_id = not_students.district_id
+            and totals.student_id = not_students.user_id
+        where not_students.user_id is null
         group by totals.district_id, totals.app_id
+    ),
+
+    -- the weeks count whoever used an application; those of today's staff, who are few, are
+    -- taken off again, so that a change of roles recounts nobody's year
+    staff_weeks as (
+        select
+            days.district_id,
+            days.student_id,
+            days.app_id,
+            {{ week_start("days.usage_date") }} as week_starts_on,
+            sum(days.usage_minutes) as minutes,
+        from days
+        inner join
+            not_students
+            on days.district_id = not_students.district_id
+            and days.student_id = not_students.user_id
+        inner join
+            districts
+            on days.district_id = districts.district_id
+            and days.usage_date >= districts.school_year_starts_on
+            and days.usage_date <= districts.as_of
+        where days.usage_minutes > 0 or days.session_count > 0
+        group by
+            days.district_id,
+            days.student_id,
+            days.app_id,
+            {{ week_start("days.usage_date") }}
+    ),
+
+    student_weeks as (
+        select
+            district_id,
+            app_id,
+            week_starts_on,
+            weekly_minutes_goal,
+            active_students,
+            met_students,
+        from weeks
+        union all
+        select
+            staff_weeks.district_id,
+            staff_weeks.app_id,
+            staff_weeks.week_starts_on,
+            apps.weekly_minutes_goal,
+            -1 as active_students,
+            case
+                when staff_weeks.minutes >= apps.weekly_minutes_goal then -1 else 0
+            end as met_students,
+        from staff_weeks
+        inner join
+            apps
+            on staff_weeks.district_id = apps.district_id
+            and staff_weeks.app_id = apps.app_id
     ),
 
     -- a week that is not over has not missed its goal
@@ -33,7 +95,7 @@ with
             weeks.app_id,
             sum(weeks.active_students) as student_weeks,
             sum(weeks.met_students) as met_weeks,
-        from weeks
+        from student_weeks as weeks
         inner join
             districts
             on weeks.district_id = districts.district_id

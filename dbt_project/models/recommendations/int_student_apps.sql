@@ -24,7 +24,9 @@ with
             cast(sum(days_used) as bigint) as days_used,
         from totals
         group by district_id, student_id, app_id
-    )
+    ),
+
+    not_students as (select district_id, user_id from {{ ref("int_not_students") }})
 
 select
     ever.district_id,
@@ -45,3 +47,8 @@ left join
     and ever.student_id = recent.student_id
     and ever.app_id = recent.app_id
 left join apps on ever.district_id = apps.district_id and ever.app_id = apps.app_id
+left join
+    not_students
+    on ever.district_id = not_students.district_id
+    and ever.student_id = not_students.user_id
+where not_students.user_id is null
