@@ -9,7 +9,8 @@ DBT := cd dbt_project && $(BIN)/dbt
 export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo build ui test test-long lint format docs bench bench-recommender bench-server lock clean
+CLUSTER := $(VENV)/.cluster
+.PHONY: help setup demo build ui test test-long spark-up spark-down test-spark lint format docs bench bench-recommender bench-server lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -20,6 +21,11 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.5"
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $@
+
+# Spark and the peers of the benchmarks
+$(CLUSTER): requirements-cluster.lock $(READY)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-cluster.lock
 	touch $@
 
 setup: $(READY)  ## create .venv with the locked packages
@@ -47,6 +53,15 @@ test: $(READY)  ## every test but the exhaustive ones
 test-long: $(READY)  ## the exhaustive runs too
 	pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not spark"
 
+spark-up: $(CLUSTER)  ## a Spark cluster on loopback: a master, two workers, a Connect server
+	python -m trackline.cluster up
+
+spark-down: $(READY)  ## end it; its tables stay in data/spark
+	python -m trackline.cluster down
+
+test-spark: $(CLUSTER)  ## the same tables on a Spark cluster; skipped without Java
+	pytest -m spark tests/spark
+
 lint: $(READY)  ## ruff, and sqlfmt where it is installed
 	ruff check . && ruff format --check .
 
@@ -56,8 +71,7 @@ format: $(READY)  ## format Python
 docs: $(READY)  ## the documentation site of the tables, as one file
 	$(DBT) docs generate --static
 
-bench: $(READY)  ## the measured comparisons (minutes, gigabytes)
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-cluster.lock
+bench: $(CLUSTER)  ## the measured comparisons (minutes, gigabytes)
 	python -m benchmarks
 
 lock:  ## renew the locks from pyproject.toml
@@ -68,8 +82,7 @@ LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url 
 clean:  ## remove what the build made (not the landing files)
 	rm -rf data/warehouse.duckdb* data/serve data/models dbt_project/target dbt_project/logs
 
-bench-recommender: $(READY)  ## the recommender against its peers, scale and simulations
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-cluster.lock
+bench-recommender: $(CLUSTER)  ## the recommender against its peers, scale and simulations
 	python -m benchmarks.recommender --write
 
 bench-server: $(READY)  ## the prediction server over HTTP, into docs/benchmarks-server.md

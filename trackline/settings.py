@@ -38,6 +38,8 @@ class Settings:
         The date that stands for today, when it is pinned for every district.
     pseudonym_key : str or None
         The secret of INTERFACE section 7; never printed.
+    target : str
+        The dbt target whose tables are meant: ``dev`` or ``spark``.
     """
 
     landing: Path
@@ -47,6 +49,7 @@ class Settings:
     models: str
     as_of: date | None
     pseudonym_key: str | None
+    target: str = "dev"
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -73,6 +76,7 @@ class Settings:
             models=models if "://" in models else str(ROOT / models),
             as_of=pinned,
             pseudonym_key=os.environ.get("TRACKLINE_PSEUDONYM_KEY") or None,
+            target=os.environ.get("TRACKLINE_TARGET") or "dev",
         )
 
     def __repr__(self) -> str:

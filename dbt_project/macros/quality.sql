@@ -23,10 +23,17 @@
 
 {#- what refuse_another_pseudonym_key compares with -#}
 {% macro remember_pseudonym_key() -%}
-    {%- if execute and target.type == "duckdb" -%}
-        comment on table {{ this.include(database=false) }} is
-        '{{ run_query("select trackline_key_fingerprint()").rows[0][0] }}'
-    {%- else -%}
-        select 1
+    {%- if execute -%} {{ adapter.dispatch("remember_pseudonym_key", "trackline")() }}
+    {%- else -%} select 1
     {%- endif -%}
+{%- endmacro %}
+
+{% macro duckdb__remember_pseudonym_key() -%}
+    comment on table {{ this.include(database=false) }} is
+    '{{ run_query("select trackline_key_fingerprint()").rows[0][0] }}'
+{%- endmacro %}
+
+{% macro spark__remember_pseudonym_key() -%}
+    alter table {{ this }}
+    set tblproperties ('trackline.key' = '{{ spark_answer("key_fingerprint") }}')
 {%- endmacro %}

@@ -25,12 +25,14 @@
 
 {% macro duckdb__refuse_another_pseudonym_key() -%}
     {%- set keys = pseudonym_keys() if load_relation(ledger_relation()) else ["", ""] -%}
-    {%- if keys[0] != keys[1] -%}
-        {%- do exceptions.raise_compiler_error(
-            "TRACKLINE_PSEUDONYM_KEY is not the one that this warehouse was built with."
-            ~ " Set that key, or rebuild with: dbt build --full-refresh"
-        ) -%}
-    {%- endif -%}
+    {%- if keys[0] != keys[1] -%} {%- do refuse_key() -%} {%- endif -%}
+{%- endmacro %}
+
+{% macro refuse_key() -%}
+    {%- do exceptions.raise_compiler_error(
+        "TRACKLINE_PSEUDONYM_KEY is not the one that this warehouse was built with."
+        ~ " Set that key, or rebuild with: dbt build --full-refresh"
+    ) -%}
 {%- endmacro %}
 
 {#- A full refresh reads every landing file again, so nothing counts as read. The ledger is
@@ -71,6 +73,6 @@
     before it see it as the last build left it, and cannot ref it. -#}
 {% macro ledger_relation() -%}
     {{- return(api.Relation.create(
-        database=target.database, schema=target.schema, identifier="dq_files"
+        database=target.database or none, schema=target.schema, identifier="dq_files"
     )) -}}
 {%- endmacro %}

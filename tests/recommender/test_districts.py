@@ -12,7 +12,7 @@ from trackline.recommender import store
 from trackline.recommender.districts import (
     COLUMNS,
     Options,
-    pooled_gram,
+    Pool,
     recommend_districts,
 )
 
@@ -104,13 +104,13 @@ def test_a_canary_in_one_district_changes_no_other(tables):
 
 def test_pooled_counts_under_ten_students_are_left_out(tables):
     apps = np.array([f"app{i:02d}" for i in range(12)], dtype=object)
-    others = tables["co_use"].query("district_id != 'south'")
-    pooled = pooled_gram(others, apps)
+    everywhere, own = tables["co_use"], tables["co_use"].query("district_id == 'south'")
+    pooled = Pool.of(everywhere).without(own, apps)
     counts = pooled.pair * 265
     assert counts[counts > 0].min() >= 9.5
     # a district of one student pools nothing
-    lone = others[others.district_id == "tiny"]
-    assert pooled_gram(lone, apps) is None
+    lone = everywhere[everywhere.district_id.isin(["south", "tiny"])]
+    assert Pool.of(lone).without(own, apps) is None
 
 
 def test_small_districts_take_pooled_statistics_unless_switched_off(tables, result):

@@ -2,11 +2,16 @@
 
 from trackline.landing.check import Report, check
 from trackline.landing.files import LandingFile, discover, inspect
-from trackline.landing.live import attached_tables
 from trackline.landing.moodle import LOGS, MOODLE_TABLES
 from trackline.landing.reader import read
-from trackline.landing.source import source_tables
-from trackline.landing.stage import already_read, files_to_read, stage, stage_moodle
+from trackline.landing.stage import (
+    already_read,
+    files_to_read,
+    new_files,
+    read_files,
+    stage,
+    stage_moodle,
+)
 from trackline.landing.tables import RULES, TABLES
 
 __all__ = [
@@ -17,13 +22,13 @@ __all__ = [
     "LandingFile",
     "Report",
     "already_read",
-    "attached_tables",
     "check",
     "discover",
     "files_to_read",
     "inspect",
+    "new_files",
     "read",
-    "source_tables",
+    "read_files",
     "stage",
     "stage_moodle",
 ]

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from functools import singledispatch
 
 import duckdb
 import pyarrow as pa
 
 from trackline import privacy
 from trackline.landing.files import LandingFile, discover, inspect
+from trackline.landing.live import attached_tables
 from trackline.landing.moodle import PREFIX
 from trackline.landing.reader import read
+from trackline.landing.source import source_tables
 from trackline.landing.tables import TABLES
 from trackline.settings import Settings
 
-__all__ = ["already_read", "files_to_read", "stage", "stage_moodle"]
+__all__ = [
+    "already_read",
+    "files_to_read",
+    "new_files",
+    "read_files",
+    "stage",
+    "stage_moodle",
+]
 
 FILES = pa.schema(
     [
@@ -104,6 +114,44 @@ def landing_files(rows: Iterable[Mapping]) -> list[LandingFile]:
     ]
 
 
+@singledispatch
+def new_files(
+    con: duckdb.DuckDBPyConnection, districts: duckdb.DuckDBPyRelation
+) -> pa.Table:
+    """List what no build has read yet: landing files, and rows of attached databases.
+
+    Like ``stage`` and ``stage_moodle`` it is called by the staging models, and the
+    session's type tells the engine: trackline.cluster.staging has Spark's half.
+
+    Parameters
+    ----------
+    con : duckdb.DuckDBPyConnection
+        The build's.
+    districts : duckdb.DuckDBPyRelation
+        Configured districts: district_id, time_zone.
+    """
+    zones = dict(districts.project("district_id, time_zone").fetchall())
+    read = already_read(con)
+    attached = [
+        *attached_tables(con, zones, is_full=not read),
+        *source_tables(con, zones, read),
+    ]
+    return files_to_read(Settings.from_environment(), zones, read, attached)
+
+
+def read_files(
+    con: duckdb.DuckDBPyConnection,
+    table_name: str,
+    files: Iterable[LandingFile],
+    settings: Settings,
+) -> duckdb.DuckDBPyRelation:
+    """Read files of one landing table: the rows of ``stage``."""
+    table = TABLES[table_name]
+    relation = read(con, table, files, settings.pseudonym_key)
+    return privacy.without_forgotten(con, relation, table, settings)
+
+
+@singledispatch
 def stage(
     con: duckdb.DuckDBPyConnection,
     table_name: str,
@@ -129,18 +177,17 @@ def stage(
         of a forgotten student is accepted and not loaded. With a pseudonym key the
         vault has learned the ids.
     """
-    settings = settings or Settings.from_environment()
     rows = [
         row
         for row in files.to_arrow_table().to_pylist()
         if row["table_name"] == table_name
     ]
-    relation = read(
-        con, TABLES[table_name], landing_files(rows), settings.pseudonym_key
+    return read_files(
+        con, table_name, landing_files(rows), settings or Settings.from_environment()
     )
-    return privacy.without_forgotten(con, relation, TABLES[table_name], settings)
 
 
+@singledispatch
 def stage_moodle(
     con: duckdb.DuckDBPyConnection,
     table_names: Iterable[str],

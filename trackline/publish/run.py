@@ -35,7 +35,15 @@ from trackline.publish.warehouse import (
 )
 from trackline.settings import RefusedError, Settings
 
-__all__ = ["Outcome", "PublishReport", "publish"]
+__all__ = [
+    "Outcome",
+    "PublishReport",
+    "choose",
+    "failed",
+    "publish",
+    "publish_district",
+    "require_built",
+]
 
 State = Literal["published", "unchanged", "held", "failed", "disabled"]
 Progress = Callable[[int, int, str], None]
@@ -114,11 +122,15 @@ def _publish_all(
     approved: Mapping[str, str],
     progress: Progress,
 ) -> PublishReport:
+    if settings.target == "spark":
+        from trackline.cluster.publishing import publish_all
+
+        return publish_all(settings, districts, approved, progress)
     con = connect(settings.warehouse, waiting=lambda text: progress(0, 1, text))
     try:
         known = relations(con)
-        _require_built(known)
-        chosen = _choose(read_districts(con), districts)
+        require_built(known)
+        chosen = choose(read_districts(con), districts)
         progress(0, len(chosen), "counting usage rows")
         usage = usage_rows_per_day(con, [d.district_id for d in chosen if d.is_enabled])
         report = PublishReport(
@@ -131,11 +143,11 @@ def _publish_all(
                 report.outcomes.append(Outcome(name, "disabled"))
                 continue
             try:
-                outcome = _publish_district(
+                outcome = publish_district(
                     con, settings, district, known, usage[name], approved.get(name)
                 )
             except (duckdb.Error, OSError, RefusedError) as error:
-                outcome = Outcome(name, "failed", findings=(_plain(error),))
+                outcome = failed(name, error)
                 # the failed file is still attached, and DuckDB may have given it up
                 con.close()
                 con = connect(settings.warehouse)
@@ -148,7 +160,12 @@ def _publish_all(
         con.close()
 
 
-def _publish_district(
+def failed(district_id: str, error: Exception) -> Outcome:
+    """Return the outcome of a district that an error stopped."""
+    return Outcome(district_id, "failed", findings=(_plain(error),))
+
+
+def publish_district(
     con: duckdb.DuckDBPyConnection,
     settings: Settings,
     district: District,
@@ -156,6 +173,21 @@ def _publish_district(
     usage: Mapping[date, int],
     approved: str | None,
 ) -> Outcome:
+    """Publish, hold or leave as it is one district of an open warehouse.
+
+    Parameters
+    ----------
+    con : duckdb.DuckDBPyConnection
+        Has main and frames; the new version is attached to it.
+    settings : Settings
+    district : District
+    known : set of (schema, name)
+        What the warehouse has.
+    usage : mapping of date to int
+        Live rows of usage by day.
+    approved : str or None
+        The fingerprint of held data to release.
+    """
     name = district.district_id
     folder = DistrictFolder(settings.serve, require_district_id(name))
     current, repaired = folder.recover()
@@ -241,9 +273,16 @@ def _held_fingerprint(settings: Settings, district_id: str) -> str:
     return held["fingerprint"]
 
 
-def _choose(
+def choose(
     configured: Mapping[str, District], named: Collection[str] | None
 ) -> list[District]:
+    """Return the districts of a run: all, or those that are named.
+
+    Raises
+    ------
+    RefusedError
+        If one of those is unknown or disabled.
+    """
     if named is None:
         return list(configured.values())
     for name in sorted(named):
@@ -256,7 +295,8 @@ def _choose(
     return [configured[name] for name in sorted(named)]
 
 
-def _require_built(known: set[tuple[str, str]]) -> None:
+def require_built(known: set[tuple[str, str]]) -> None:
+    """Raise RefusedError where a table that is published was never built."""
     needed = {"int_districts", "fct_daily_usage", *TABLES} - OPTIONAL
     missing = sorted(name for name in needed if ("main", name) not in known)
     if missing:

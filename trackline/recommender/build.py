@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import singledispatch
 
 import duckdb
 import pandas as pd
 
 from trackline.recommender import store
 from trackline.recommender.districts import Options, each_district
+from trackline.recommender.sql import gram_sql
 
-__all__ = ["build"]
+__all__ = ["STUDENTS", "TYPES", "build", "co_use"]
+
+STUDENTS = "district_id, student_id, performance as band"
 
 TYPES = {
     "district_id": "varchar",
@@ -29,6 +33,16 @@ TYPES = {
 }
 
 
+@singledispatch
+def co_use(
+    con: duckdb.DuckDBPyConnection, histories: duckdb.DuckDBPyRelation
+) -> duckdb.DuckDBPyRelation:
+    """Return the co-use matrix of `gram_sql`; trackline.cluster has Spark's half."""
+    histories.create_view("co_use_rows", replace=True)
+    return con.sql(gram_sql("co_use_rows", "duckdb"))
+
+
+@singledispatch
 def build(
     con: duckdb.DuckDBPyConnection,
     tables: Mapping[str, duckdb.DuckDBPyRelation],
@@ -42,8 +56,8 @@ def build(
     con : duckdb.DuckDBPyConnection
         The build's.
     tables : mapping of str to duckdb.DuckDBPyRelation
-        apps, students, histories, co_use, outcomes and outcome_uses, with the columns
-        of `each_district`.
+        apps, histories, co_use, outcomes and outcome_uses, with the columns of
+        `each_district`, and students as dim_students has them.
     models : str
         The models directory: a path or an fsspec URL.
     options : Options
@@ -63,6 +77,7 @@ def build(
             {"district_id": district_id},
         ).df()
 
+    tables = {**tables, "students": tables["students"].project(STUDENTS)}
     columns = ", ".join(f"{name} {kind}" for name, kind in TYPES.items())
     con.execute(f"create or replace temp table recommended ({columns})")
     for district in each_district(
@@ -70,10 +85,12 @@ def build(
         students=of("students"),
         histories=of("histories"),
         co_use=tables["co_use"].df(),
-        outcomes=tables["outcomes"].df(),
+        # sums of floats depend on their order
+        outcomes=tables["outcomes"].order("all").df(),
         outcome_uses=of("outcome_uses"),
         options=options,
     ):
+        store.tell(models, district.district_id, district.note)
         if district.model is None:
             continue
         store.save(models, district.model)

@@ -21,7 +21,13 @@ from trackline.recommender.frames import Rows, encode
 from trackline.recommender.gram import Gram
 from trackline.recommender.metrics import top_k
 from trackline.recommender.model import Recommender, sample_of
-from trackline.recommender.outcome import TOP, estimate_effects, fit_district, rerank
+from trackline.recommender.outcome import (
+    TOP,
+    Outcome,
+    estimate_effects,
+    fit_district,
+    rerank,
+)
 from trackline.recommender.sql import grams_of
 from trackline.recommender.store import StoredModel, fingerprint_of
 
@@ -29,8 +35,11 @@ __all__ = [
     "COLUMNS",
     "District",
     "Options",
+    "Pool",
     "Result",
     "each_district",
+    "effects_of",
+    "one_district",
     "recommend_districts",
 ]
 
@@ -191,7 +200,8 @@ def each_district(
         In order of district_id.
     """
     options = options or Options()
-    effects = _effects(outcomes, outcome_uses, options)
+    effects = effects_of(_fits(outcomes, outcome_uses), options)
+    pool = Pool.of(co_use)
     load = {
         "students": _loader(students),
         "histories": _loader(histories),
@@ -199,16 +209,40 @@ def each_district(
     }
     for district, own in apps.groupby("district_id", sort=True):
         here = {name: of(district) for name, of in load.items()}
-        others = co_use[co_use["district_id"] != district]
-        rows, model, note = _one(district, own, here, others, effects, options)
-        yield District(
-            district,
-            _empty() if rows is None else rows[COLUMNS],
-            model,
-            len(here["students"]),
-            len(own),
-            note,
-        )
+        yield one_district(district, own, here, pool, effects, options)
+
+
+def one_district(
+    district: str,
+    own: pd.DataFrame,
+    here: dict[str, pd.DataFrame],
+    pool: Pool,
+    effects: pd.DataFrame,
+    options: Options,
+) -> District:
+    """Train one district and recommend to its students.
+
+    Parameters
+    ----------
+    district : str
+    own : DataFrame
+        Its rows of `apps`.
+    here : dict of str to DataFrame
+        Its rows of students, histories and co_use.
+    pool : Pool
+    effects : DataFrame
+        `effects_of` all districts.
+    options : Options
+    """
+    rows, model, note = _one(district, own, here, pool, effects, options)
+    return District(
+        district,
+        _empty() if rows is None else rows[COLUMNS],
+        model,
+        len(here["students"]),
+        len(own),
+        note,
+    )
 
 
 def _loader(table: Loaded) -> Callable[[str], pd.DataFrame]:
@@ -222,39 +256,64 @@ def _empty() -> pd.DataFrame:
     return pd.DataFrame({c: pd.Series(dtype=object) for c in COLUMNS})
 
 
-def _effects(
-    outcomes: pd.DataFrame | None, uses: Loaded | None, options: Options
-) -> pd.DataFrame:
-    fits = {}
-    if outcomes is not None and uses is not None and len(outcomes):
-        uses_of = _loader(uses)
-        for district, one in outcomes.groupby("district_id"):
-            fit = fit_district(one, uses_of(district))
-            if fit is not None:
-                fits[district] = fit
+def _fits(outcomes: pd.DataFrame | None, uses: Loaded | None) -> dict[str, Outcome]:
+    if outcomes is None or uses is None:
+        return {}
+    uses_of = _loader(uses)
+    fits = {
+        district: fit_district(one, uses_of(district))
+        for district, one in outcomes.groupby("district_id", sort=True)
+    }
+    return {district: fit for district, fit in fits.items() if fit is not None}
+
+
+def effects_of(fits: dict[str, Outcome], options: Options) -> pd.DataFrame:
+    """Estimate every district's effects from `outcome.fit_district` of each."""
     if options.pooling or not fits:
         return estimate_effects(fits)
     return pd.concat([estimate_effects({d: f}) for d, f in fits.items()])
 
 
-def pooled_gram(others: pd.DataFrame, apps: np.ndarray) -> Gram | None:
-    """Return co-use per student of the other districts, without cells under 10."""
-    if not len(others):
-        return None
-    grams = list(grams_of(others, apps).values())
-    total = grams[0]
-    for gram in grams[1:]:
-        total = total.plus(gram)
-    if total.n_students < reasons.FEWEST_TOLD:
-        return None
-    seen = total.pair >= reasons.FEWEST_TOLD
-    n = total.n_students
-    return Gram(
-        1.0,
-        np.where(seen, total.pair, 0) / n,
-        np.where(seen, total.weighted, 0) / n,
-        np.where(seen, total.directed, 0) / n,
-    )
+@dataclass(frozen=True)
+class Pool:
+    """Co-use of all districts together, which holds no student.
+
+    Attributes
+    ----------
+    apps : ndarray of str
+    total : Gram
+    """
+
+    apps: np.ndarray
+    total: Gram
+
+    @classmethod
+    def of(cls, co_use: pd.DataFrame) -> Pool:
+        """Add up rows of `gram_sql`, or rows that are added up already."""
+        apps = np.sort(co_use["app_id"].unique().astype(str)).astype(object)
+        return cls(apps, _summed(co_use, apps))
+
+    def without(self, own: pd.DataFrame, apps: np.ndarray) -> Gram | None:
+        """Return co-use per student of the other districts, without cells under 10."""
+        known = np.intersect1d(apps.astype(str), self.apps.astype(str))
+        here, there = (pd.Index(a).get_indexer(known) for a in (self.apps, apps))
+        mine = _summed(own, apps)
+        n = self.total.n_students - mine.n_students
+        if n < reasons.FEWEST_TOLD:
+            return None
+        others = {}
+        for name in ("pair", "weighted", "directed"):
+            everywhere = np.zeros((len(apps), len(apps)))
+            everywhere[np.ix_(there, there)] = getattr(self.total, name)[
+                np.ix_(here, here)
+            ]
+            others[name] = everywhere - getattr(mine, name)
+        seen = others["pair"] >= reasons.FEWEST_TOLD
+        return Gram(1.0, *(np.where(seen, counts, 0) / n for counts in others.values()))
+
+
+def _summed(co_use: pd.DataFrame, apps: np.ndarray) -> Gram:
+    return next(iter(grams_of(co_use.assign(fold=0), apps).values()))
 
 
 def _popularity(
@@ -299,7 +358,7 @@ def _one(
     district: str,
     own: pd.DataFrame,
     here: dict[str, pd.DataFrame],
-    others: pd.DataFrame,
+    pool: Pool,
     effects: pd.DataFrame,
     options: Options,
 ) -> tuple[pd.DataFrame | None, StoredModel | None, str]:
@@ -314,7 +373,7 @@ def _one(
     total, *rest = grams_of(co_use, apps).values()
     for gram in rest:
         total = total.plus(gram)
-    pooled = pooled_gram(others, apps) if options.pooling else None
+    pooled = pool.without(co_use, apps) if options.pooling else None
     few = total.n_students < options.pool_below
     everywhere = None if pooled is None else np.diag(pooled.pair)
     popularity = _popularity(co_use, apps, everywhere)

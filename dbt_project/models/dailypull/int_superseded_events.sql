@@ -5,6 +5,7 @@
         materialized="incremental",
         incremental_strategy="append",
         full_refresh=false,
+        meta={"partition": "merged_in"},
     )
 }}
 select

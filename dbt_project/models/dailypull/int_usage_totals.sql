@@ -6,7 +6,7 @@
         materialized="incremental",
         incremental_strategy="newest_version",
         unique_key=["district_id", "student_id", "app_id", "school_year_starts_on"],
-        meta={"version": [], "keep": "day_count > 0"},
+        meta={"version": [], "keep": "day_count > 0", "rebuilt_on_spark": true},
         pre_hook=["{{ begin_counting(is_void_total()) }}", "{{ note_open_totals() }}"],
         post_hook="{{ end_counting() }}",
     )

@@ -12,6 +12,7 @@
             "always": "kept.source_rank = 0 and fresh.source_rank = 0",
             "superseded": "int_superseded_usage",
             "sort": "usage_date",
+            "partition": "usage_date",
         },
         on_schema_change="fail",
         pre_hook="{{ forget_counted('int_superseded_usage', usage_readers()) }}",

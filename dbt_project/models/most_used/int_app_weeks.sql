@@ -6,7 +6,7 @@
         materialized="incremental",
         incremental_strategy="newest_version",
         unique_key=["district_id", "app_id", "week_starts_on"],
-        meta={"version": [], "keep": "active_students > 0"},
+        meta={"version": [], "keep": "active_students > 0", "rebuilt_on_spark": true},
         pre_hook="{{ begin_counting(is_void_week()) }}",
         post_hook="{{ end_counting(districts='is_enabled') }}",
     )

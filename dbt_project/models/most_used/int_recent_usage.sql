@@ -5,6 +5,7 @@
     config(
         materialized="incremental",
         incremental_strategy="append",
+        meta={"rebuilt_on_spark": true},
         pre_hook=["{{ begin_counting(is_void_year()) }}", "{{ forget_stale_windows() }}"],
         post_hook="{{ end_counting(districts='is_enabled') }}",
     )

@@ -9,7 +9,7 @@ with
             scores.district_id,
             scores.student_id,
             scores.measured_on,
-            avg(scores.score) as score,
+            cast(sum(scores.score) as double) / count(*) as score,
         from {{ ref("fct_scores") }} as scores
         inner join districts
             on scores.district_id = districts.district_id

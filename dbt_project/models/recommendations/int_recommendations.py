@@ -7,9 +7,7 @@ def model(dbt, session):
     histories = dbt.ref("int_recommender_histories").filter("type = 1")
     tables = {
         "apps": dbt.ref("int_recommender_apps"),
-        "students": dbt.ref("dim_students")
-        .filter("type = 1")
-        .project("district_id, student_id, performance as band"),
+        "students": dbt.ref("dim_students").filter("type = 1"),
         "histories": histories,
         "co_use": dbt.ref("int_co_use"),
         "outcomes": dbt.ref("int_outcomes"),

@@ -1,0 +1,1 @@
+"""Tests, by area; a name of their own, for there is an `orchestration` here too."""

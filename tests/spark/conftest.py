@@ -1,0 +1,40 @@
+"""One cluster for the session: a master, two workers and a Connect server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from trackline.cluster import processes
+from trackline.settings import RefusedError
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what lies here: `make test` leaves it to `make test-spark`."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.spark)
+
+
+@pytest.fixture(scope="session")
+def running_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator:
+    try:
+        processes.require_java()
+    except RefusedError as error:
+        pytest.skip(str(error))
+    from spark_cluster import RunningCluster
+
+    folder = tmp_path_factory.mktemp("cluster")
+    try:
+        yield RunningCluster(folder)
+    finally:
+        processes.down(folder)
+
+
+@pytest.fixture
+def cluster(running_cluster):
+    running_cluster.empty()
+    return running_cluster

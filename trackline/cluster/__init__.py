@@ -1,0 +1,1 @@
+"""The same project on a Spark cluster: docs/scale.md."""

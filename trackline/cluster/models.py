@@ -1,0 +1,15 @@
+"""The Spark half of what the Python models call: registered by the session's type."""
+
+from __future__ import annotations
+
+from pyspark.sql.connect.session import SparkSession
+
+from trackline import landing
+from trackline.cluster import recommending, staging
+from trackline.recommender import build
+
+landing.new_files.register(SparkSession, staging.new_files)
+landing.stage.register(SparkSession, staging.stage)
+landing.stage_moodle.register(SparkSession, staging.stage_moodle)
+build.co_use.register(SparkSession, recommending.co_use)
+build.build.register(SparkSession, recommending.build)

@@ -1,0 +1,186 @@
+"""Recommendations on a cluster: one task a district, and the driver sees sums alone.
+
+The driver adds up what districts share, co-use counts and effects, neither of which
+holds a student; a task gets one district's rows, trains on them and recommends, so that
+students are never together in one place but with their own district.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from pyspark.sql.connect import functions
+from pyspark.sql.connect.column import Column
+from pyspark.sql.connect.dataframe import DataFrame
+from pyspark.sql.connect.session import SparkSession
+
+from trackline.cluster.dialect import for_spark
+from trackline.cluster.types import arrow_type, spark_type
+from trackline.recommender import store
+from trackline.recommender.build import STUDENTS, TYPES
+from trackline.recommender.districts import Options, Pool, effects_of, one_district
+from trackline.recommender.outcome import Outcome, fit_district
+from trackline.recommender.sql import gram_sql
+
+__all__ = ["build", "co_use"]
+
+FIT = {"district_id": "varchar", "fit": "varchar"}
+
+
+def co_use(session: SparkSession, histories: DataFrame) -> DataFrame:
+    """Return the co-use matrix of `gram_sql`."""
+    histories.createOrReplaceTempView("co_use_rows")
+    return session.sql(for_spark(gram_sql("co_use_rows", "spark")))
+
+
+def build(
+    session: SparkSession,
+    tables: Mapping[str, DataFrame],
+    models: str,
+    options: Options,
+) -> DataFrame:
+    """Train every district, store its model, and recommend: `recommender.build.build`.
+
+    The models directory has to be one that every machine sees: a shared folder or an
+    fsspec URL.
+    """
+    students = tables["students"].selectExpr(*STUDENTS.split(", "))
+    tables = {**tables, "students": students}
+    fits = _by_district(
+        {"outcomes": tables["outcomes"], "uses": tables["outcome_uses"]}, _fit, FIT
+    ).collect()
+    outcomes = {row["district_id"]: _outcome(row["fit"]) for row in fits}
+    effects = effects_of(dict(sorted(outcomes.items())), options)
+    counts = ("pair_count", "directed_count", "weighted_count")
+    shared = tables["co_use"].groupBy("app_id", "next_app_id")
+    pool = Pool.of(
+        shared.agg(*(functions.sum(name).alias(name) for name in counts)).toPandas()
+    )
+    recommend = _Recommend(pool, effects, options, models)
+    wanted = ("apps", "students", "histories", "co_use")
+    return _by_district({name: tables[name] for name in wanted}, recommend, TYPES)
+
+
+class _Recommend:
+    """What a task does with one district's rows."""
+
+    def __init__(
+        self, pool: Pool, effects: pd.DataFrame, options: Options, models: str
+    ) -> None:
+        self.pool, self.effects, self.options = pool, effects, options
+        self.models = models
+
+    def __call__(self, district_id: str, here: dict[str, pd.DataFrame]) -> pd.DataFrame:
+        own = here.pop("apps")
+        if not len(own):
+            return pd.DataFrame(columns=[*TYPES])
+        district = one_district(
+            district_id, own, here, self.pool, self.effects, self.options
+        )
+        if district.model is not None:
+            store.save(self.models, district.model)
+        return district.recommendations
+
+
+def _fit(district_id: str, here: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    fit = (
+        fit_district(here["outcomes"], here["uses"]) if len(here["outcomes"]) else None
+    )
+    if fit is None:
+        return pd.DataFrame(columns=[*FIT])
+    # JSON keeps every digit of a float
+    content = {
+        name: value.tolist() if isinstance(value, np.ndarray) else value
+        for name, value in vars(fit).items()
+    }
+    return pd.DataFrame({"district_id": [district_id], "fit": [json.dumps(content)]})
+
+
+def _outcome(fit: str) -> Outcome:
+    content = json.loads(fit)
+    return Outcome(
+        content.pop("apps"),
+        **{
+            name: None if value is None else np.array(value)
+            for name, value in content.items()
+        },
+    )
+
+
+def _by_district(
+    tables: Mapping[str, DataFrame],
+    work: Callable[[str, dict[str, pd.DataFrame]], pd.DataFrame],
+    result: Mapping[str, str],
+) -> DataFrame:
+    """Give each district's rows of several tables to one call.
+
+    Parameters
+    ----------
+    tables : mapping of str to DataFrame
+        Each with a column district_id.
+    work : callable
+        Takes the district and its rows by table, in the types and the total order in
+        which DuckDB gives them to the same code; returns rows of `result`.
+    result : mapping of str to str
+        Columns and their DuckDB types.
+    """
+    columns_of = {name: table.columns for name, table in tables.items()}
+    parts = [
+        table.select(
+            "district_id",
+            *(_renamed(table, name, c) for c in table.columns if c != "district_id"),
+        ).selectExpr("*", f"'{name}' as table_of_row")
+        for name, table in tables.items()
+    ]
+    together = parts[0]
+    for part in parts[1:]:
+        together = together.unionByName(part, allowMissingColumns=True)
+    task = _task(columns_of, work, dict(result))
+    schema = ", ".join(f"`{name}` {spark_type(kind)}" for name, kind in result.items())
+    return together.groupBy("district_id").applyInArrow(task, schema)
+
+
+def _renamed(table: DataFrame, name: str, column: str) -> Column:
+    return table[column].alias(f"{name}__{column}")
+
+
+def _task(
+    columns_of: dict[str, list[str]],
+    work: Callable[[str, dict[str, pd.DataFrame]], pd.DataFrame],
+    result: dict[str, str],
+) -> Callable[[pa.Table], pa.Table]:
+    # Spark tells what it has to give a function by its type hints
+    def task(rows: pa.Table) -> pa.Table:
+        import duckdb
+
+        here = {}
+        with duckdb.connect() as con:
+            con.execute("set threads = 1")
+            con.execute("set TimeZone = 'UTC'")
+            con.register("rows_of_district", rows)
+            for name, columns in columns_of.items():
+                selected = ", ".join(
+                    "district_id" if c == "district_id" else f'"{name}__{c}" as "{c}"'
+                    for c in columns
+                )
+                here[name] = con.sql(
+                    f"select {selected} from rows_of_district"
+                    f" where table_of_row = '{name}' order by all"
+                ).df()
+        found = work(rows.column("district_id")[0].as_py(), here)
+        return _arrow(found, result)
+
+    return task
+
+
+def _arrow(frame: pd.DataFrame, result: Mapping[str, str]) -> pa.Table:
+    return pa.table(
+        {
+            name: pa.array(frame[name], arrow_type(kind), from_pandas=True)
+            for name, kind in result.items()
+        }
+    )
