@@ -170,7 +170,8 @@ def tables(project) -> dict[str, list[tuple]]:
             "select count(*) from int_usage_versions where merged_in > (select"
             " min(counted_to) from int_usage_marks where reader = 'int_usage_totals')"
             " union all select count(*) from int_event_versions where merged_in >"
-            " (select min(counted_to) from int_usage_marks where reader = 'int_usage_versions')"
+            " (select min(counted_to) from int_usage_marks"
+            " where reader = 'int_usage_versions')"
         ),
     }
 
