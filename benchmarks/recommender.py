@@ -26,7 +26,7 @@ from benchmarks import peers, recommender_scale, simulations
 from trackline.recommender import Recommender
 from trackline.recommender.frames import FOLDS, Rows, encode, student_hashes
 from trackline.recommender.metrics import ndcg, paired_bootstrap
-from trackline.recommender.selection import split_last
+from trackline.recommender.tasks import split_last
 
 ROOT = Path(__file__).resolve().parent.parent
 FIXTURES = Path(

@@ -26,7 +26,7 @@ from trackline.recommender.metrics import (
     top_k,
 )
 from trackline.recommender.model import Recommender
-from trackline.recommender.selection import split_last
+from trackline.recommender.tasks import split_last
 
 __all__ = ["Evaluation", "evaluate"]
 

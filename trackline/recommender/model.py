@@ -17,14 +17,8 @@ from trackline.recommender.cold import BandPopularity
 from trackline.recommender.frames import Rows, as_frame, encode
 from trackline.recommender.gram import Gram, blocks, directed_count, gram_of
 from trackline.recommender.metrics import top_k
-from trackline.recommender.selection import (
-    Candidate,
-    Choice,
-    Part,
-    choose,
-    complete_task,
-    next_task,
-)
+from trackline.recommender.selection import Choice, choose
+from trackline.recommender.tasks import Candidate, Part, complete_task, next_task
 
 __all__ = ["Layer", "Recommender", "Scorer"]
 

@@ -27,7 +27,7 @@ import pandas as pd
 from trackline.recommender.card import card_text
 from trackline.recommender.cold import BandPopularity
 from trackline.recommender.model import Layer, Recommender, Scorer
-from trackline.recommender.selection import Candidate
+from trackline.recommender.tasks import Candidate
 
 __all__ = [
     "KEEP",
