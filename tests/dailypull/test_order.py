@@ -169,8 +169,9 @@ def tables(project) -> dict[str, list[tuple]]:
         "waiting": project.rows(
             "select count(*) from int_usage_versions where merged_in > (select"
             " min(counted_to) from int_usage_marks where reader = 'int_usage_totals')"
-            " union all select count(*) from int_event_versions where merged_in > (select"
-            " min(counted_to) from int_usage_marks where reader = 'int_usage_versions')"
+            " union all select count(*) from int_event_versions where merged_in >"
+            " (select min(counted_to) from int_usage_marks"
+            " where reader = 'int_usage_versions')"
         ),
     }
 
