@@ -26,7 +26,7 @@ from benchmarks import peers, recommender_scale, simulations
 from trackline.recommender import Recommender
 from trackline.recommender.frames import FOLDS, Rows, encode, student_hashes
 from trackline.recommender.metrics import ndcg, paired_bootstrap
-from trackline.recommender.selection import split_last
+from trackline.recommender.tasks import split_last
 
 ROOT = Path(__file__).resolve().parent.parent
 FIXTURES = Path(
@@ -201,27 +201,37 @@ def accuracy() -> str:
 
 def simulated() -> str:
     lines = [
-        "| districts | effect SD | confounding | pick / oracle | naive pick / oracle "
-        "| badges per 20 | false badges | of wrong sign |",
-        "|-|-|-|-|-|-|-|-|",
+        "| districts | students | effect SD | confounding | pick / oracle "
+        "| naive pick / oracle | badges per 20 | false badges | of wrong sign |",
+        "|-|-|-|-|-|-|-|-|-|",
     ]
     cases = [
-        (200, 1, 0.1, 0.5),
-        (200, 1, 0.05, 0.5),
-        (200, 1, 0.1, 1.0),
-        (30, 10, 0.1, 0.5),
-        (30, 10, 0.05, 1.0),
-        (200, 1, 0.0, 0.5),
-        (30, 10, 0.0, 1.0),
+        (200, 1, 500, 0.1, 0.5),
+        (200, 1, 500, 0.05, 0.5),
+        (200, 1, 500, 0.1, 1.0),
+        (200, 1, 500, 0.05, 1.0),
+        (200, 1, 200, 0.1, 0.5),
+        (200, 1, 200, 0.05, 0.5),
+        (100, 1, 2000, 0.05, 0.5),
+        (30, 10, 500, 0.1, 0.5),
+        (30, 10, 500, 0.05, 1.0),
+        (200, 1, 500, 0.0, 0.5),
+        (30, 10, 500, 0.0, 1.0),
     ]
-    for rounds, n, effect, confounding in cases:
+    for rounds, n, students, effect, confounding in cases:
         r = simulations.run(
-            rounds, n_districts=n, effect_sd=effect, confounding=confounding
+            rounds,
+            n_districts=n,
+            n_students=students,
+            effect_sd=effect,
+            confounding=confounding,
         )
+        share, wrong = r["false_share"], r["wrong_sign_share"]
         lines.append(
-            f"| {n} | {effect} | {confounding} | {r['pick_over_oracle']:.2f} "
-            f"| {r['naive_over_oracle']:.2f} | {r['badges_per_20']:.2f} "
-            f"| {r['false_share']:.1%} | {r['wrong_sign_share']:.1%} |"
+            f"| {n} | {students} | {effect} | {confounding} "
+            f"| {r['pick_over_oracle']:.2f} | {r['naive_over_oracle']:.2f} "
+            f"| {r['badges_per_20']:.2f} ({r['badges']:.0f}) "
+            f"| {share:.1%} | {wrong:.1%} |"
         )
     return "\n".join(lines)
 

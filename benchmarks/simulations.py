@@ -87,6 +87,7 @@ def run(rounds: int, **options: float) -> dict[str, float]:
     return {
         "pick_over_oracle": picked / oracle if oracle else float("nan"),
         "naive_over_oracle": naive / oracle if oracle else float("nan"),
+        "badges": badges,
         "badges_per_20": 20 * badges / apps,
         "false_share": false / max(badges, 1),
         "wrong_sign_share": wrong / max(badges, 1),

@@ -14,6 +14,7 @@ ENGINE = {
     "model",
     "report",
     "service",
+    "statuses",
     "storage",
 }
 

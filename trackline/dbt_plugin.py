@@ -97,6 +97,12 @@ class Plugin(BasePlugin):
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
         """Register the functions of the hooks; load what attached sites need."""
+        if Settings.from_environment().pseudonym_key:
+            # raw ids pass through memory on their way in, and memory spills to disk.
+            # The name is DuckDB's warning that its built-in cipher draws the key from
+            # ordinary random numbers: a spill file has none that outlives the build
+            conn.execute("set force_mbedtls_unsafe = true")
+            conn.execute("set temp_file_encryption = true")
         kinds = {
             getattr(site, "type", "")
             for site in (self.creds and self.creds.attach) or []

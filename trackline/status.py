@@ -40,6 +40,8 @@ class DistrictStatus:
         What readers get; None before the first publication.
     last_model : str or None
         The newest model of the recommender, under TRACKLINE_MODELS.
+    recommender : str or None
+        What the recommender did in the last build, in one sentence.
     problem : str or None
         What is wrong with the published files.
     """
@@ -59,6 +61,7 @@ class DistrictStatus:
     published_at: str | None = None
     published_as_of: str | None = None
     last_model: str | None = None
+    recommender: str | None = None
     problem: str | None = None
 
 
@@ -212,6 +215,7 @@ def _add_models(settings: Settings, found: dict[str, DistrictStatus]) -> None:
     for name, status in found.items():
         try:
             models = store.versions(settings.models, name)
+            status.recommender = store.note(settings.models, name)
         except (OSError, ValueError, ImportError):
             return
         status.last_model = models[-1] if models else None

@@ -161,6 +161,47 @@ def test_a_file_that_vanishes_while_a_build_reads_is_read_when_it_is_back(
     assert len(project.table("fct_daily_usage")) == 4
 
 
+@pytest.mark.parametrize("moment", ["inspect", "count_records"])
+def test_a_file_cut_off_while_it_is_read_is_read_again_whole(
+    project, monkeypatch, moment
+):
+    """Half of a file must not count as the file, nor as one that is broken for good."""
+    rows = [{"student_id": f"{n:03}", "app_id": "alpha", "usage_date": "2025-02-01",
+             "usage_minutes": "15"} for n in range(300)]  # fmt: skip
+    files = [
+        project.deliver(f"north/app_usage/1.{kind}", rows)
+        for kind in ("csv", "csv.gz", "parquet")
+    ]
+    whole = [path.read_bytes() for path in files]
+    module = importlib.import_module(
+        f"trackline.landing.{'stage' if moment == 'inspect' else 'reader'}"
+    )
+    original = getattr(module, moment)
+
+    def and_cut(*arguments):
+        result = original(*arguments)
+        for path in files:
+            os.truncate(path, path.stat().st_size // 2)
+        return result
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, moment, and_cut)
+        project.pull()
+    assert project.rows("select status, sum(rows_read) from dq_files group by all") == [
+        ("unavailable", 0)
+    ]
+    assert project.table("fct_daily_usage") == []
+    assert project.table("dq_rejected_rows") == []
+    for path, content in zip(files, whole, strict=True):
+        path.write_bytes(content)
+        os.utime(path, (1740801600, 1740801600))
+    project.pull()
+    assert project.rows("select count(*), sum(rows_accepted) from dq_files"
+                        " where status = 'loaded'") == [(3, 900)]  # fmt: skip
+    assert project.rows("select count(*), sum(usage_minutes)::int from fct_daily_usage"
+                        ) == [(300, 4500)]  # fmt: skip
+
+
 @pytest.mark.parametrize("minutes", ["15", "7"])
 def test_a_file_overwritten_within_its_time_is_a_further_delivery(project, minutes):
     """An upload that keeps the source's time, cut off the first time: 1 becomes 15."""
@@ -174,3 +215,16 @@ def test_a_file_overwritten_within_its_time_is_a_further_delivery(project, minut
     project.pull()
     assert project.rows("select usage_minutes::int from fct_daily_usage"
                         " order by student_id") == [(10,), (int(minutes),)]  # fmt: skip
+
+
+def test_rejects_of_a_file_overwritten_within_its_time_are_told_apart(project):
+    """The ledger counts both deliveries: each has its own rejects."""
+    for bad in ("x", "xy"):
+        project.deliver(
+            "north/app_usage/1.csv",
+            csv(GOOD, f"002,alpha,2025-02-01,{bad}", f"003,alpha,2025-02-01,{bad}"),
+        )
+        project.pull()
+    assert project.table("dq_rejected_rows", "row_number, value") == [
+        (2, "x"), (2, "xy"), (3, "x"), (3, "xy"),
+    ]  # fmt: skip

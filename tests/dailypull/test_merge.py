@@ -132,3 +132,15 @@ def test_a_day_used_and_withdrawn_while_it_waited_is_no_last_day(project, monkey
         ("001", "2025-02-01"),
         ("002", "2025-02-01"),
     ]
+
+
+def test_a_student_of_later_days_leaves_when_as_of_is_set_back(project, monkeypatch):
+    monkeypatch.setenv("TRACKLINE_AS_OF", "2025-02-20")
+    # a day without use has no last day of use that could tell
+    rows = [usage(), usage("002", day="2025-02-20", minutes="0")]
+    project.deliver("north/app_usage/1.csv", rows)
+    project.pull()
+    assert project.table("dim_students", "student_id") == [("001",), ("002",)]
+    monkeypatch.setenv("TRACKLINE_AS_OF", "2025-02-10")
+    project.pull()
+    assert project.table("dim_students", "student_id") == [("001",)]

@@ -167,10 +167,12 @@ def tables(project) -> dict[str, list[tuple]]:
         "rejects": project.table("dq_rejected_rows", "path, row_number, rule, value"),
         # what no reader has counted yet
         "waiting": project.rows(
-            "select count(*) from int_usage_versions where merged_in > (select"
-            " min(counted_to) from int_usage_marks where reader = 'int_usage_totals')"
-            " union all select count(*) from int_event_versions where merged_in > (select"
-            " min(counted_to) from int_usage_marks where reader = 'int_usage_versions')"
+            "select count(*) from int_usage_versions where merged_in >"
+            " (select min(counted_to) from int_usage_marks"
+            " where reader = 'int_usage_totals')"
+            " union all select count(*) from int_event_versions where merged_in >"
+            " (select min(counted_to) from int_usage_marks"
+            " where reader = 'int_usage_versions')"
         ),
     }
 

@@ -7,6 +7,11 @@ import hmac
 import sqlite3
 import stat
 
+import duckdb
+import pytest
+
+from trackline.dbt_plugin import Plugin
+
 KEY = "a key that only this test knows"
 SEEN = (
     "raw-jane-4711",
@@ -102,3 +107,23 @@ def test_raw_ids_stand_in_the_vault_alone(project, monkeypatch):
     students = {row[0] for row in project.rows("select student_id from dim_students")}
     assert len(students) == 4
     assert students.isdisjoint(own.values())
+
+
+@pytest.mark.parametrize("key", [None, KEY])
+def test_what_spills_to_disk_is_encrypted_under_a_key(tmp_path, monkeypatch, key):
+    """A build that is killed leaves its spill files behind."""
+    if key:
+        monkeypatch.setenv("TRACKLINE_PSEUDONYM_KEY", key)
+    with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as con:
+        Plugin("trackline", {}).configure_connection(con)
+        con.execute(f"set temp_directory = '{tmp_path}/spilled'")
+        con.execute("set memory_limit = '40MB'; set threads = 1")
+        con.execute(
+            "create temp table raw as"
+            " select 'raw-jane-' || md5(i::varchar) as id from range(1500000) as n(i)"
+        )
+        spilled = b"".join(
+            path.read_bytes() for path in (tmp_path / "spilled").iterdir()
+        )
+    assert len(spilled) > 1 << 20
+    assert (b"raw-jane-" in spilled) == (key is None)

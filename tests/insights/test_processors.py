@@ -108,12 +108,7 @@ def test_evaluation_writes_pages_and_the_best_interval(project):
     for row in evaluated:
         folder = project.models.parent / row.dir
         names = {path.name for path in folder.iterdir()}
-        assert {
-            "index.html",
-            "roc-curve.png",
-            "calibration.png",
-            "features.png",
-        } <= names
+        assert {"index.html", "roc-curve.png", "calibration.png"} <= names
         assert "AUC lost" in (folder / "index.html").read_text()
     assert project.rows(
         "select analysis_interval, processor, status, score is not null"

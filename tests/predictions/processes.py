@@ -7,7 +7,6 @@ import os
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,13 +15,13 @@ from trackline.predictions.client import PredictionClient, ServerError
 from trackline.settings import ROOT
 
 START_SECONDS = 120
-# compiled modules are shared by the processes of one test run: without it a start
+# compiled modules are shared by all processes of all test runs: without it a start
 # takes ten seconds where PYTHONDONTWRITEBYTECODE is set
-_CACHE = tempfile.TemporaryDirectory(prefix="trackline-pycache-")
+_CACHE = ROOT / ".pytest_cache" / "compiled"
 
 
 def environment(**more: str) -> dict[str, str]:
-    told = {**os.environ, "PYTHONPYCACHEPREFIX": _CACHE.name, "NO_PROXY": "*", **more}
+    told = {**os.environ, "PYTHONPYCACHEPREFIX": str(_CACHE), "NO_PROXY": "*", **more}
     told.pop("PYTHONDONTWRITEBYTECODE", None)
     return told
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.metrics import log_loss
+from sklearn.metrics import log_loss, roc_auc_score
 
 from trackline.predictions import folds, learner
+from trackline.predictions.dataset import Dataset
+from trackline.predictions.evaluation import evaluate, verdict
 from trackline.predictions.folds import courses_of, folds_of
+from trackline.predictions.limits import Deadline
 
 COURSES, STUDENTS, RANGES = 4, 60, 3
 SIGNAL, TRAITS = 2, 8
@@ -106,3 +109,20 @@ def test_a_new_course_is_predicted_with_the_right_confidence(monkeypatch):
     rows = log_loss(truth, told())
     assert whole < 0.55
     assert rows > whole + 0.1
+
+
+def test_an_evaluation_promises_what_new_courses_keep():
+    """Rated on other ranges of students it has seen, a model looks far better."""
+    x, y, _ = site(by_student=False, courses=12)
+    new, truth, _ = site(by_student=False, courses=12, seed=1)
+    model = learner.fit(x, y, (0, 1), COLUMNS)
+    kept = roc_auc_score(truth, model.predict_proba(new)[:, 1])
+
+    def promised(columns: tuple[str, ...]) -> float:
+        dataset = Dataset(columns, x, (0, 1), labels=y)
+        found = evaluate(dataset, 2, Deadline(600))
+        return verdict(found, 0.7, 0.05)["auc"]
+
+    assert promised(COLUMNS) == pytest.approx(kept, abs=0.03)
+    nameless = tuple(f"c{i}" for i in range(len(COLUMNS)))
+    assert promised(nameless) > kept + 0.05

@@ -9,9 +9,14 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
-from trackline.predictions.dataset import Dataset, read_dataset, write_dataset
+from trackline.predictions.dataset import (
+    Dataset,
+    MissingClassError,
+    read_dataset,
+    write_dataset,
+)
 from trackline.predictions.folds import stratified_folds
-from trackline.predictions.learner import MissingClassError, _flatten, fit
+from trackline.predictions.learner import _flatten, fit
 from trackline.predictions.model import Classifier, Member, ModelError
 
 

@@ -111,6 +111,8 @@ def test_status_names_the_newest_model(run, settings, warehouse, tmp_path):
     (folder / "versions.json").write_text('["aaa-1", "aaa-2"]')
     told = json.loads(run("status", "--format", "json").stdout)["districts"]
     assert [d["last_model"] for d in told] == ["aaa-2", None]
+    (folder / "note.txt").write_text("edlae from 300 students")
+    assert "aaa, recommender: edlae from 300 students" in run("status").stdout
 
 
 def test_status_tells_a_damaged_publication(run, settings, warehouse):

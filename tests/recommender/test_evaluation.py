@@ -27,9 +27,22 @@ def test_evaluation_compares_and_writes_a_page(two, tmp_path):
     assert set(made.bands.band) == {"excellent", "satisfactory"}
     page, *tables = made.write(tmp_path)
     text = page.read_text()
-    assert text.count("data:image/png") >= 8
+    assert text.count("data:image/png") == 12, "three plots a district and task"
+    assert text.count("<h2>") == 2
+    assert not {"&amp;", "nan", "&lt;NA&gt;"} & set(text.split()), "a gap is not told"
+    first = made.differences.iloc[0]
+    assert f"{first.difference:+.4f} ({first.low:+.4f} to {first.high:+.4f})" in text
     assert "http" not in text, "the page loads nothing"
     assert len(pd.read_csv(tables[0])) == 12
+
+
+def test_a_band_of_few_students_is_not_told_of(two):
+    few = two.assign(
+        band=two.band.where(two.student_id >= "00012", "unsatisfactory"),
+    )
+    text = evaluate(few[few.district_id == "a"]).page()
+    assert "<td>unsatisfactory</td><td>&lt;10</td><td>-</td>" in text
+    assert "serves students of band" in text
 
 
 def test_two_evaluations_are_identical(two):

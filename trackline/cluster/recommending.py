@@ -81,6 +81,7 @@ class _Recommend:
         district = one_district(
             district_id, own, here, self.pool, self.effects, self.options
         )
+        store.tell(self.models, district_id, district.note)
         if district.model is not None:
             store.save(self.models, district.model)
         return district.recommendations

@@ -71,6 +71,9 @@ def _show(status: Status, out: Console, errors: Console) -> None:
         )
     out.print(table)
     for d in status.districts:
+        if d.recommender:
+            said = f"{d.district_id}, recommender: {d.recommender}"
+            out.print(said, markup=False, highlight=False, soft_wrap=True)
         for reason in d.held_reasons:
             text = f"{d.district_id} is held since {d.held_since}: {reason}"
             errors.print(text, markup=False, highlight=False)

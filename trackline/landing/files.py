@@ -271,27 +271,40 @@ def column_names(
 def _inspect(file: LandingFile, con: duckdb.DuckDBPyConnection) -> LandingFile:
     try:
         columns = column_names(file, con)
-    except gzip.BadGzipFile as error:
-        return replace(file, status="unreadable", problem=first_line(error))
-    except (OSError, duckdb.IOException) as error:
-        if opens(file):
-            return replace(file, status="unreadable", problem=first_line(error))
-        return replace(file, status="unavailable", problem=first_line(error))
-    except (EOFError, ValueError, zlib.error, csv.Error, duckdb.Error) as error:
-        return replace(file, status="unreadable", problem=first_line(error))
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        zlib.error,
+        csv.Error,
+        duckdb.Error,
+    ) as error:
+        return broken(file, first_line(error))
     problem = _header_problem(TABLES[file.table_name], [name for name, _ in columns])
     status = "unreadable" if problem else "new"
     return replace(file, status=status, problem=problem, columns=columns)
 
 
-def opens(file: LandingFile) -> bool:
-    """Return whether the system lets anybody read the file now."""
+def is_as_listed(file: LandingFile) -> bool:
+    """Return whether the file opens, and nobody has changed it since it was listed."""
     try:
         with open(file.location, "rb") as stream:
             stream.read(1)
+            stat = os.fstat(stream.fileno())
     except OSError:
         return False
-    return True
+    return (stat.st_size, _modified_at(stat)) == (file.size_bytes, file.modified_at)
+
+
+def broken(file: LandingFile, problem: str) -> LandingFile:
+    """Return a file whose content could not be read, with what is to become of it.
+
+    Only the content of a file that lies still says that it is ``unreadable``; one that
+    is gone, or that somebody is just writing, is tried again at the next run.
+    """
+    if is_as_listed(file):
+        return replace(file, status="unreadable", problem=problem)
+    return replace(file, status="unavailable", problem=problem)
 
 
 def first_line(error: BaseException) -> str:

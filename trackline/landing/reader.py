@@ -19,7 +19,14 @@ import pyarrow as pa
 
 from trackline.landing import malformed
 from trackline.landing.columns import Table
-from trackline.landing.files import PARQUET, LandingFile, first_line, literal, opens
+from trackline.landing.files import (
+    PARQUET,
+    LandingFile,
+    broken,
+    first_line,
+    is_as_listed,
+    literal,
+)
 from trackline.landing.live import live_rows
 from trackline.landing.record_count import count_records
 from trackline.landing.tables import TABLES
@@ -61,8 +68,8 @@ def read(
     table : Table
     files : iterable of LandingFile
         Inspected; those that are not readable yield one ``unreadable_file`` row, those
-        that the system would not open (any more) one ``unavailable`` row: no reject,
-        but a file to try again.
+        that are gone or were changed meanwhile one ``unavailable`` row: no reject, but
+        a file to try again.
     pseudonym_key : str or None
         Replaces users' ids, see INTERFACE section 7.
 
@@ -185,8 +192,8 @@ def _parquet_source(
             try:
                 scan([file])
             except duckdb.Error as error:
-                status = "unreadable" if opens(file) else "unavailable"
-                failed.append(replace(file, status=status, problem=first_line(error)))
+                failed.append(broken(file, first_line(error)))
+    failed.extend(_changed(files, {file.path for file in failed}))
     lost = {file.path for file in failed}
     good = [file for file in files if file.path not in lost]
     if not good:
@@ -210,6 +217,17 @@ def _parquet_source(
         f" from {PARQUET.format(paths)}"
     )
     return [(_joined(source, _file_rows(con, good)), aliases)], failed
+
+
+def _changed(files: Sequence[LandingFile], failed: set[str]) -> list[LandingFile]:
+    """Return those that were written while they were read: to be read again, whole."""
+    return [
+        replace(
+            file, status="unavailable", problem="the file changed while it was read"
+        )
+        for file in files
+        if file.path not in failed and not is_as_listed(file)
+    ]
 
 
 def _attached_source(
@@ -256,10 +274,10 @@ def _csv_source(
         try:
             _read_patiently(con, name, files[index], index)
         except (OSError, EOFError, ValueError, zlib.error, csv.Error) as error:
-            status = "unreadable" if opens(files[index]) else "unavailable"
-            failed[index] = replace(
-                files[index], status=status, problem=first_line(error)
-            )
+            failed[index] = broken(files[index], first_line(error))
+    places = {file.path: index for index, file in enumerate(files)}
+    for file in _changed(files, {file.path for file in failed.values()}):
+        failed[places[file.path]] = file
     if failed:
         con.execute(
             f"delete from {name} where list_contains(?, file_index)", [[*failed]]

@@ -65,14 +65,7 @@ def unpack(packed: bytes, limits: Limits) -> dict[str, bytes]:
             return {entry.filename: _content(archive, entry) for entry in entries}
     except ArchiveError:
         raise
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        OSError,
-        RuntimeError,
-        ValueError,
-    ):
+    except UNREADABLE:
         raise ArchiveError("The file is no readable zip") from None
 
 

@@ -20,7 +20,13 @@ import numpy as np
 
 from .limits import LimitError, Limits
 
-__all__ = ["Dataset", "DatasetError", "read_dataset", "write_dataset"]
+__all__ = [
+    "Dataset",
+    "DatasetError",
+    "MissingClassError",
+    "read_dataset",
+    "write_dataset",
+]
 
 _QUOTED = frozenset(' ,"\\\n\r\t')
 _NO_HEADER = (
@@ -30,6 +36,10 @@ _NO_HEADER = (
 
 class DatasetError(ValueError):
     """The file is no dataset of the protocol: one sentence that says why."""
+
+
+class MissingClassError(ValueError):
+    """The rows do not have every class."""
 
 
 @dataclass(frozen=True)

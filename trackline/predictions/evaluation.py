@@ -2,7 +2,8 @@
 
 Section 3.3 of the protocol: repeated 80/20 splits, the score is the mean weighted F1,
 its population deviation says whether there is enough data. Unlike the reference the
-splits are stratified and fixed, the AUC is that of class 1, and nothing is stored.
+splits are stratified and fixed, hold out whole courses where there are ten or more, the
+AUC is that of class 1, and nothing is stored.
 """
 
 from __future__ import annotations
@@ -19,15 +20,18 @@ from sklearn.metrics import (
 )
 
 from .dataset import Dataset
-from .folds import stratified_folds
+from .folds import folds_of, stratified_folds
 from .learner import fit
 from .limits import Deadline, LimitError
 from .model import Classifier
+from .statuses import LOW_SCORE, NOT_ENOUGH_DATA, OK
 
 __all__ = ["Evaluation", "Run", "evaluate", "rate", "verdict"]
 
-OK, GENERAL_ERROR, NO_DATASET, LOW_SCORE, NOT_ENOUGH_DATA = 0, 1, 2, 4, 8
 HELD_OUT = 5  # one fifth
+# with two or more to hold out a model is rated as it will be used: on courses that it
+# has not seen. Single rows of seen courses look better than that
+FEWEST_COURSES = 2 * HELD_OUT
 LEARNING_SHARES = (0.1, 0.25, 0.5, 1.0)
 TOO_FEW = (
     "The evaluation needs at least two samples of each class, "
@@ -148,7 +152,7 @@ def evaluate(
     notes: list[str] = []
     try:
         for seed in range(iterations):
-            out = _held_out(y, seed)
+            out = _held_out(dataset, seed)
             model = fit(x[~out], y[~out], classes, names, deadline.check)
             probabilities = model.predict_proba(x[out])
             runs.append(
@@ -162,12 +166,15 @@ def evaluate(
     return Evaluation(classes, runs, learning, notes)
 
 
-def _held_out(labels: np.ndarray, seed: int) -> np.ndarray:
-    """Choose a fifth of every class, at least one row of it; shape (n,), bool."""
-    folds = stratified_folds(labels, HELD_OUT, seed)
+def _held_out(dataset: Dataset, seed: int) -> np.ndarray:
+    """Choose a fifth: of the courses, or of every class at least a row; shape (n,)."""
+    x, y = dataset.features, dataset.labels
+    folds = folds_of(
+        x, y, dataset.columns, HELD_OUT, fewest_courses=FEWEST_COURSES, seed=seed
+    )
     out = folds == 0
-    for value in np.unique(labels):
-        mine = labels == value
+    for value in np.unique(y):
+        mine = y == value
         if not out[mine].any():
             out[np.flatnonzero(mine)[seed % mine.sum()]] = True
     return out
@@ -178,7 +185,7 @@ def _learning_curve(
 ) -> list[tuple[int, float]]:
     x, y = dataset.features, dataset.labels
     shape = dataset.classes, dataset.columns
-    out = _held_out(y, 0)
+    out = _held_out(dataset, 0)
     order = stratified_folds(y[~out], len(y), 0)  # ranks: a prefix is stratified
     ranks = np.argsort(order, kind="stable")
     curve = []

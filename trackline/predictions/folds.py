@@ -26,7 +26,13 @@ MIN_SHARE = 0.25
 
 
 def folds_of(
-    features: np.ndarray, target: np.ndarray, columns: tuple[str, ...], count: int
+    features: np.ndarray,
+    target: np.ndarray,
+    columns: tuple[str, ...],
+    count: int,
+    *,
+    fewest_courses: int = 2,
+    seed: int = 0,
 ) -> np.ndarray:
     """Assign rows to folds: whole courses where they can be told, else single rows.
 
@@ -38,6 +44,9 @@ def folds_of(
         Names of the features.
     count : int
         Folds wanted; there are fewer where there are fewer courses.
+    fewest_courses : int
+        With fewer, single rows are assigned.
+    seed : int
 
     Returns
     -------
@@ -47,13 +56,13 @@ def folds_of(
     """
     courses = courses_of(features, columns)
     found = int(courses.max(initial=0)) + 1
-    if found > 1:
+    if found >= fewest_courses:
         if found > MAX_COURSES:
             courses = courses * MAX_COURSES // found
-        folds = _whole_groups(courses, target, min(count, found))
+        folds = _whole_groups(courses, target, min(count, found), seed)
         if folds is not None:
             return folds
-    return stratified_folds(target, count, seed=0)
+    return stratified_folds(target, count, seed)
 
 
 def courses_of(features: np.ndarray, columns: tuple[str, ...]) -> np.ndarray:
@@ -94,12 +103,12 @@ def stratified_folds(target: np.ndarray, count: int, seed: int) -> np.ndarray:
 
 
 def _whole_groups(
-    groups: np.ndarray, target: np.ndarray, count: int
+    groups: np.ndarray, target: np.ndarray, count: int, seed: int
 ) -> np.ndarray | None:
     """Spread the classes evenly without cutting a group; None if a fit would lack."""
     if np.bincount(target).max() < count:
         return None
-    splitter = StratifiedGroupKFold(count, shuffle=True, random_state=0)
+    splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
     folds = np.zeros(len(target), int)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a class with few rows: see below

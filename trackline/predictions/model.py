@@ -271,14 +271,7 @@ def _members(packed: bytes, count: int) -> tuple[Member, ...]:
                 Member(**{name: arrays[f"{number}.{name}"] for name in _NAMES})
                 for number in range(count)
             )
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        OSError,
-        RuntimeError,
-        MemoryError,
-    ):
+    except UNREADABLE:
         raise ModelError("The model's arrays cannot be read") from None
 
 

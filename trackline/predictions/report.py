@@ -75,7 +75,7 @@ def _report(evaluation: Evaluation, answer: dict[str, object]) -> str:
 
 
 def _axes(title: str, x: str, y: str) -> tuple[Figure, object]:
-    figure = Figure(figsize=(6, 5), layout="constrained")
+    figure = Figure(figsize=(6, 5))
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     axes.set(title=title, xlabel=x, ylabel=y)

@@ -16,7 +16,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
-from . import service
+# evaluation and learner: loaded with the server, not by its first request
+from . import evaluation, learner, service  # noqa: F401
 from .archive import ArchiveError, pack
 from .auth import Users, UsersError
 from .guard import Guard, refusal

@@ -90,6 +90,7 @@ def build(
         outcome_uses=of("outcome_uses"),
         options=options,
     ):
+        store.tell(models, district.district_id, district.note)
         if district.model is None:
             continue
         store.save(models, district.model)

@@ -47,11 +47,10 @@ def _tables(described: dict, validation: pd.DataFrame) -> list[str]:
         bands = scorer["ndcg_by_band"]
         if bands:
             lines += ["", "| band | students | NDCG@10 |", "|-|-|-|"]
-            for band, one in bands.items():
-                few = one["students"] < 10
-                n = "<10" if few else one["students"]
-                value = "-" if few else format(one["ndcg_10"], ".4f")
-                lines.append(f"| {band} | {n} | {value} |")
+            lines += [
+                f"| {band} | {one['students']} | {one['ndcg_10']:.4f} |"
+                for band, one in bands.items()
+            ]
         lines.append("")
     return lines
 

@@ -19,17 +19,15 @@ from trackline.recommender import reasons
 from trackline.recommender.cold import BandPopularity
 from trackline.recommender.frames import Rows, encode
 from trackline.recommender.gram import Gram
-from trackline.recommender.metrics import top_k
 from trackline.recommender.model import Recommender, sample_of
 from trackline.recommender.outcome import (
-    TOP,
     Outcome,
     estimate_effects,
     fit_district,
-    rerank,
 )
 from trackline.recommender.sql import grams_of
 from trackline.recommender.store import StoredModel, fingerprint_of
+from trackline.recommender.table import recommendation_table
 
 __all__ = [
     "COLUMNS",
@@ -50,7 +48,7 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-_CELLS = 4_000_000  # students x apps scored at once: 32 MB
+_WINDOW = (("first_used_on", "min"), ("last_used_on", "max"))
 
 
 @dataclass(frozen=True)
@@ -398,7 +396,17 @@ def _one(
         },
     )
     k = int(own["top_n"].iloc[0]) if "top_n" in own else options.top_n
-    table = _table(model, rows, excluded, co_use, own, local, k, options)
+    table = recommendation_table(
+        model,
+        rows,
+        excluded,
+        co_use,
+        own,
+        local,
+        k,
+        options.outcome_weight,
+        options.include_familiar,
+    )
     table.insert(0, "district_id", district)
     table["model_id"] = stored.model_id
     blend = ", ".join(c.member for c, _ in model.scorers_[model.task_of(rows)].blend)
@@ -406,98 +414,3 @@ def _one(
     if few and model.kappa_:
         note += f" and {model.kappa_:g} pooled ones"
     return table, stored, note
-
-
-_WINDOW = (("first_used_on", "min"), ("last_used_on", "max"))
-
-
-def _table(
-    model: Recommender,
-    rows: Rows,
-    excluded: sparse.csr_matrix,
-    co_use: pd.DataFrame,
-    own: pd.DataFrame,
-    effects: pd.DataFrame,
-    k: int,
-    options: Options,
-) -> pd.DataFrame:
-    scorer = model.scorers_[model.task_of(rows)]
-    together = _together(co_use, rows.apps)
-    low = np.full(len(rows.apps), np.nan)
-    low[effects.index] = effects["effect_low"]
-    names = own["app_name"] if "app_name" in own else own["app_id"]
-    size = max(_CELLS // len(rows.apps), 1)
-    tables = []
-    for start in range(0, len(rows.students), size):
-        some = np.arange(start, min(start + size, len(rows.students)))
-        part = rows.select(some)
-        scores = model.score(part, scorer)
-        scores[excluded[some].nonzero()] = -np.inf
-        before = part.matrix().toarray() > 0
-        if not options.include_familiar:
-            scores[before] = -np.inf
-        top = top_k(scores, max(k, TOP))
-        value = np.take_along_axis(scores, top, axis=1)
-        order = rerank(value, low[top], options.outcome_weight)[:, :k]
-        top, value = (np.take_along_axis(a, order, axis=1) for a in (top, value))
-        # what is not finite stands last: ranks have no hole
-        student, place = np.nonzero(np.isfinite(value))
-        app = top[student, place]
-        used = reasons.contributors(part, scorer, student, app)
-        similar = _similar(together, part, student, app, used[:, 0])
-        texts = reasons.reason_texts(names.tolist(), app, used, similar, effects)
-        known = effects.reindex(app)
-        told = pd.Series(pd.array(similar, "Int64"))
-        tables.append(
-            pd.DataFrame(
-                {
-                    "student_id": part.students[student],
-                    "rank": place + 1,
-                    "app_id": rows.apps[app],
-                    "score": value[student, place],
-                    "is_new": ~before[student, app],
-                    "reason": texts,
-                    "similar_students": told.mask(told < reasons.FEWEST_TOLD),
-                    "effect": known["effect"].to_numpy(float),
-                    "effect_low": known["effect_low"].to_numpy(float),
-                    "effect_high": known["effect_high"].to_numpy(float),
-                    "is_associated": known["is_associated"].eq(True).to_numpy(),
-                }
-            )
-        )
-    return pd.concat(tables, ignore_index=True)
-
-
-@dataclass(frozen=True)
-class _Together:
-    """Students who used both apps, by band; the last slice is everybody."""
-
-    bands: dict[str, int]
-    counts: np.ndarray
-
-
-def _together(co_use: pd.DataFrame, apps: np.ndarray) -> _Together:
-    bands = {b: i for i, b in enumerate(sorted(co_use["band"].dropna().unique()))}
-    place = pd.Index(apps)
-    row = place.get_indexer(co_use["app_id"].astype(object))
-    column = place.get_indexer(co_use["next_app_id"].astype(object))
-    ok = (row >= 0) & (column >= 0)
-    group = co_use["band"].map(bands).fillna(len(bands)).to_numpy(int)
-    counts = np.zeros((len(bands) + 1, len(apps), len(apps)), np.int64)
-    pairs = co_use["pair_count"].to_numpy(np.int64)
-    np.add.at(counts, (group[ok], row[ok], column[ok]), pairs[ok])
-    counts[-1] = counts.sum(axis=0)
-    return _Together(bands, counts)
-
-
-def _similar(
-    together: _Together,
-    rows: Rows,
-    student: np.ndarray,
-    app: np.ndarray,
-    with_app: np.ndarray,
-) -> np.ndarray:
-    """Count students of the same band (all, without one) who used both."""
-    everybody = len(together.bands)
-    band = np.array([together.bands.get(b, everybody) for b in rows.band])[student]
-    return together.counts[band, np.where(with_app < 0, app, with_app), app]

@@ -26,12 +26,12 @@ from trackline.recommender.metrics import (
     top_k,
 )
 from trackline.recommender.model import Recommender
-from trackline.recommender.selection import split_last
+from trackline.recommender.tasks import split_last
 
 __all__ = ["Evaluation", "evaluate"]
 
 _MOST = 20_000  # students scored per task: the interval is then narrower than 0.01
-_KNN = {"asymmetry": 0.5, "power": 1.0, "neighbours": 100}
+_KNN = {"asymmetry": 0.5, "power": 1.0, "neighbours": 100, "even": 0}
 OURS, POPULAR, KNN = "recommender", "popularity", "item-kNN"
 
 

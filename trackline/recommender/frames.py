@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-__all__ = ["FOLDS", "Rows", "as_frame", "encode", "student_hashes"]
+__all__ = ["FOLDS", "Rows", "as_frame", "encode", "stacked", "student_hashes"]
 
 FOLDS = 5
 _SECONDS_PER_DAY = 86_400.0
@@ -123,6 +123,25 @@ class Rows:
             values = np.exp(np.maximum((at - latest[self.student]) / tau, -500.0))
         total = np.bincount(self.student, values, minlength=len(self.students))
         return self.matrix(values / np.maximum(total, 1e-300)[self.student])
+
+
+def stacked(parts: list[Rows]) -> Rows:
+    """Put students under one another, those of the same name too; the apps are one."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    offset = np.cumsum([0, *(len(p.students) for p in parts[:-1])])
+    timed = first.first is not None
+    return Rows(
+        np.concatenate([p.students for p in parts]),
+        first.apps,
+        np.concatenate([p.student + o for p, o in zip(parts, offset, strict=True)]),
+        np.concatenate([p.app for p in parts]),
+        np.concatenate([p.first for p in parts]) if timed else None,
+        np.concatenate([p.last for p in parts]) if timed else None,
+        np.concatenate([p.weight for p in parts]),
+        np.concatenate([p.band for p in parts]),
+    )
 
 
 def _days(column: pd.Series) -> np.ndarray | None:

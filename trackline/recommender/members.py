@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.linalg import lapack
 
-from trackline.recommender.gram import Gram, Steps
+from trackline.recommender.gram import MILLION, Gram, Steps
 
 __all__ = ["GRIDS", "MEMBERS", "STEP_GRID", "solve"]
 
@@ -34,19 +34,33 @@ def _keep_largest(matrix: np.ndarray, neighbours: int | None) -> np.ndarray:
     return np.where(matrix >= bound, matrix, 0.0)
 
 
-def edlae(gram: Gram, ridge: float, dropout: float) -> np.ndarray:
+def evened(gram: Gram, even: float) -> np.ndarray:
+    """Mix the pair count with the one in which every student counts the same.
+
+    even 0: a student weighs by the number of own apps; 1: 1 / that number, on the scale
+    of the pair count. Few apps tell more about one another than many.
+    """
+    if not even:
+        return gram.pair
+    mean = np.trace(gram.pair) / max(gram.n_students, 1)
+    return (1 - even) * gram.pair + even * mean / MILLION * gram.weighted
+
+
+def edlae(gram: Gram, ridge: float, dropout: float, even: float) -> np.ndarray:
     """EASE with a dropout diagonal (Steck 2019; 2020): B_ij = -P_ij / P_jj."""
-    count = np.diag(gram.pair)
-    diagonal = ridge * gram.n_students + dropout / (1 - dropout) * count + 1e-9
-    precision = inverse(gram.pair + np.diag(diagonal))
+    pair = evened(gram, even)
+    diagonal = ridge * gram.n_students + dropout / (1 - dropout) * np.diag(pair) + 1e-9
+    precision = inverse(pair + np.diag(diagonal))
     weights = -precision / np.diag(precision)
     np.fill_diagonal(weights, 0.0)
     return weights
 
 
-def slim(gram: Gram, ridge: float, sparsity: float, rounds: int = 40) -> np.ndarray:
+def slim(
+    gram: Gram, ridge: float, sparsity: float, even: float, rounds: int = 40
+) -> np.ndarray:
     """Non-negative SLIM by ADMM (Steck, Dimakopoulou, Riabov, Jebara 2020)."""
-    pair, n = gram.pair, len(gram.pair)
+    pair, n = evened(gram, even), len(gram.pair)
     rho = max(np.trace(pair) / n, 1e-6)
     precision = inverse(pair + (ridge * gram.n_students + rho) * np.eye(n))
     start = precision @ pair
@@ -75,12 +89,13 @@ def rp3beta(
 
 
 def cosine(
-    gram: Gram, asymmetry: float, power: float, neighbours: int | None
+    gram: Gram, asymmetry: float, power: float, neighbours: int | None, even: float
 ) -> np.ndarray:
     """Item-kNN: co-use over the counts' product; asymmetry 0.5 is the plain cosine."""
-    count = np.maximum(np.diag(gram.pair), 1e-9)
+    pair = evened(gram, even)
+    count = np.maximum(np.diag(pair), 1e-9)
     scale = count[:, None] ** asymmetry * count[None, :] ** (1 - asymmetry)
-    near = (gram.pair / scale) ** power
+    near = (pair / scale) ** power
     np.fill_diagonal(near, 0.0)
     return _keep_largest(near, neighbours)
 
@@ -142,20 +157,20 @@ def _grid(**options: tuple) -> list[dict]:
     ]
 
 
-# at most 24 settings a member, coarse first: large problems take every other one
+# At most 24 settings a member. Large problems take every second or fourth one: three
+# values stand last, so that what is taken covers all options.
 GRIDS: dict[str, list[dict]] = {
     "popularity": _grid(power=(1.0,)),
     "cosine": _grid(
-        asymmetry=(0.3, 0.5, 0.7), power=(1.0, 2.0), neighbours=(None, 100, 20)
+        even=(0, 1), power=(1.0, 2.0), neighbours=(None, 20), asymmetry=(0.5, 0.7, 1.0)
     ),
     "rp3beta": _grid(
-        alpha=(0.7, 1.0, 1.4), beta=(0.0, 0.2, 0.4, 0.6), neighbours=(None, 50)
+        beta=(0.0, 0.2, 0.4, 0.6), neighbours=(None, 50), alpha=(0.7, 1.0, 1.4)
     ),
     "edlae": _grid(
-        ridge=(0.0003, 0.001, 0.004, 0.012, 0.04, 0.12, 0.4),
-        dropout=(0.0, 0.25, 0.5),
+        even=(0, 1), ridge=(0.002, 0.01, 0.05, 0.25), dropout=(0.25, 0.5, 0.75)
     ),
-    "slim": _grid(ridge=(0.001, 0.01, 0.1), sparsity=(0.0, 0.0003, 0.002, 0.01)),
+    "slim": _grid(even=(0, 1), ridge=(0.03, 0.2), sparsity=(0.0, 0.0005, 0.003)),
     "directed": _grid(ridge=(0.003, 0.03, 0.3, 3.0), damping=(0.0, 0.3)),
     "walk": _grid(asymmetry=(0.3, 0.5, 0.7, 1.0), power=(1.0, 1.5)),
 }

@@ -17,14 +17,8 @@ from trackline.recommender.cold import BandPopularity
 from trackline.recommender.frames import Rows, as_frame, encode
 from trackline.recommender.gram import Gram, blocks, directed_count, gram_of
 from trackline.recommender.metrics import top_k
-from trackline.recommender.selection import (
-    Candidate,
-    Choice,
-    Part,
-    choose,
-    complete_task,
-    next_task,
-)
+from trackline.recommender.selection import Choice, choose
+from trackline.recommender.tasks import Candidate, Part, complete_task, next_task
 
 __all__ = ["Layer", "Recommender", "Scorer"]
 
@@ -259,7 +253,7 @@ class Recommender(BaseEstimator):
         return scores
 
 
-_COSINE = (("asymmetry", 0.5), ("power", 1.0), ("neighbours", None))
+_COSINE = (("asymmetry", 0.5), ("power", 1.0), ("neighbours", None), ("even", 0))
 
 
 def _as_given(ids: np.ndarray, column: pd.Series) -> np.ndarray:
@@ -309,7 +303,7 @@ def _with_pooled(
     for kappa in (0.0, 10.0, 30.0, 100.0, 300.0):
         joined = total.plus(pooled, kappa) if kappa else total
         task = complete_task(joined, sample, seed)
-        probe = Candidate("edlae", (("ridge", 0.04), ("dropout", 0.25)))
+        probe = Candidate("edlae", (("ridge", 0.04), ("dropout", 0.25), ("even", 0)))
         if task.n_students < _FEWEST:
             return 30.0, total.plus(pooled, 30.0)
         value = float(np.nanmean(task.quality(task.scores(probe))))

@@ -1,248 +1,17 @@
-"""Choosing members, settings and their blend on held-out students and held-out time.
-
-Two tasks are validated, because they want different models:
-
-complete
-    which apps belong with a history, whatever the order: whole students are held out
-    (folds by md5), part of each one's apps is hidden at random.
-next
-    which app comes next: the last fifth of every student's apps is hidden.
-"""
+"""Choosing members, settings and their blend by NDCG@10 on the tasks of `tasks`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy import sparse
 
-from trackline.recommender import members
-from trackline.recommender.frames import FOLDS, Rows, student_hashes
-from trackline.recommender.gram import Gram, Steps, blocks, directed_count, gram_of
-from trackline.recommender.metrics import hits, ndcg, top_k
+from trackline.recommender.tasks import Candidate, Task
 
-__all__ = ["Candidate", "Part", "Task", "choose", "complete_task", "next_task", "thin"]
+__all__ = ["Choice", "choose"]
 
-K = 10
-_CELLS = 1_000_000  # students x apps scored per setting: bounds the time of a search
-_FIRST = 500_000  # the same for the first round of a large search
-_STEP_PAIRS = 6_000_000  # pairs of entries in the step moments: 1 s a setting
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A member with its setting and the decay of the histories it is fed."""
-
-    member: str
-    setting: tuple[tuple[str, float], ...]
-    tau: float | None = None
-    key: str = "first"
-
-    def describe(self) -> dict:
-        """Return the candidate as plain data."""
-        return {
-            "member": self.member,
-            "setting": dict(self.setting),
-            "tau_days": self.tau,
-            "age_from": self.key,
-        }
-
-
-@dataclass
-class Part:
-    """One training set with the students to be predicted from it."""
-
-    gram: Gram
-    histories: Rows
-    wanted: sparse.csr_matrix
-    source: Rows | None = None
-    used: sparse.csr_matrix = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.used = self.histories.matrix()
-        self.n_wanted = np.diff(self.wanted.indptr)
-        self._cache: dict = {}
-        self.moments: dict = {}
-
-    def history(self, tau: float | None, key: str) -> sparse.csr_matrix:
-        """Return decayed histories, kept: every member is fed the same few."""
-        if (tau, key) not in self._cache:
-            self._cache[tau, key] = self.histories.history(tau, key)
-        return self._cache[tau, key]
-
-    def weights(self, candidate: Candidate) -> np.ndarray:
-        """Return the candidate's B trained on this part."""
-        setting = dict(candidate.setting)
-        if candidate.member == "steps":
-            key = candidate.tau, int(setting["ahead"])
-            if key not in self.moments:
-                self.moments[key] = Steps.of(self.source, *key)
-            return members.steps(self.moments[key], setting["ridge"])
-        return members.solve(candidate.member, self.gram, setting)
-
-    def scores(self, candidate: Candidate) -> np.ndarray:
-        """Return students x apps, the spread of a row about 1."""
-        scored = self.history(candidate.tau, candidate.key) @ self.weights(candidate)
-        return scored / max(float(scored[:500].std(axis=1).mean()), 1e-300)
-
-    def quality(self, scores: np.ndarray) -> np.ndarray:
-        """Return NDCG@10 per student; used apps do not count."""
-        ranked = scores.copy()
-        rows = np.repeat(np.arange(len(ranked)), np.diff(self.used.indptr))
-        ranked[rows, self.used.indices] = -np.inf
-        top = top_k(ranked, K)
-        hit = hits(top, self.wanted) & np.isfinite(
-            np.take_along_axis(ranked, top, axis=1)
-        )
-        return ndcg(hit, self.n_wanted, K)
-
-
-@dataclass
-class Task:
-    """The parts of one validation and what was tried on them."""
-
-    name: str
-    parts: list[Part]
-    candidates: list[Candidate]
-
-    @property
-    def n_students(self) -> int:
-        """Students validated on."""
-        return sum(len(part.n_wanted) for part in self.parts)
-
-    def narrow(self) -> Task:
-        """Return the task cut to the first part and about _FIRST students x apps."""
-        first = self.parts[0]
-        limit = max(_FIRST // max(first.wanted.shape[1], 1), 1000)
-        if self.n_students <= limit:
-            return self
-        few = np.arange(min(limit, len(first.n_wanted)))
-        cut = first.histories.select(few)
-        part = Part(first.gram, cut, first.wanted[few], first.source)
-        part.moments = first.moments
-        return Task(self.name, [part], self.candidates)
-
-    def scores(self, candidate: Candidate) -> list[np.ndarray]:
-        """Return the scores of every part."""
-        return [part.scores(candidate) for part in self.parts]
-
-    def quality(self, scores: list[np.ndarray]) -> np.ndarray:
-        """Return NDCG@10 of all students of all parts."""
-        return np.concatenate(
-            [p.quality(s) for p, s in zip(self.parts, scores, strict=True)]
-        )
-
-
-def thin(grid: list, n_apps: int) -> list:
-    """Take fewer settings where one costs more: a solve is n_apps^3."""
-    step = 1 if n_apps <= 600 else 2 if n_apps <= 1500 else 4
-    return grid[step // 2 :: step]
-
-
-def _capped(rows: Rows, limit: int) -> Rows:
-    lengths = rows.lengths
-    pairs = np.cumsum(lengths * np.minimum(lengths, 64) / 2)
-    return rows.select(np.flatnonzero(pairs <= max(limit, pairs[0])))
-
-
-def _candidates(names: tuple[str, ...], gram: Gram, tau=None, key="first") -> Iterator:
-    n_apps = len(gram.pair)
-    for name in names:
-        if name == "slim" and n_apps > 1000:
-            continue
-        if name in ("directed", "walk") and gram.directed is None:
-            continue
-        for setting in thin(members.GRIDS[name], n_apps) or members.GRIDS[name]:
-            yield Candidate(name, tuple(setting.items()), tau, key)
-
-
-def complete_task(total: Gram, sample: Rows, seed: int) -> Task:
-    """Hold out whole students: fold by md5, a random 20 to 50 % of the apps hidden."""
-    fold = student_hashes(sample.students) % FOLDS
-    n_apps = len(sample.apps)
-    rng = np.random.default_rng(seed)
-    hidden_share = rng.uniform(0.2, 0.5, len(sample.students))
-    draw = rng.random(len(sample.student))
-    # the rank of the draw within the student: exactly so many are hidden
-    order = np.lexsort((draw, sample.student))
-    lengths = sample.lengths
-    starts = np.cumsum(lengths) - lengths
-    rank = np.empty(len(order), int)
-    rank[order] = np.arange(len(order)) - np.repeat(starts, lengths)
-    n_hidden = np.maximum(1, np.floor(hidden_share * lengths))
-    hidden = (rank < n_hidden[sample.student]) & (lengths[sample.student] >= 2)
-
-    limit = max(_CELLS // max(n_apps, 1), 2000)
-    # a solve is n_apps^3: large problems hold one fold out, the one with most students
-    largest = int(np.bincount(fold, minlength=FOLDS).argmax())
-    folds = range(FOLDS) if n_apps <= 600 else (largest,)
-    parts = []
-    for number in folds:
-        chosen = np.flatnonzero((fold == number) & (lengths >= 2))
-        held = sample.select(np.flatnonzero(fold == number))
-        chosen = chosen[: limit // len(folds)]
-        if not len(chosen):
-            continue
-        train = total.plus(gram_of(blocks(held), n_apps), -1.0)
-        keep = np.isin(sample.student, chosen)
-        shown = sample.filter(keep & ~hidden).select(chosen)
-        wanted = sample.filter(keep & hidden).select(chosen)
-        parts.append(Part(train, shown, wanted.matrix()))
-    names = ("popularity", "cosine", "rp3beta", "edlae", "slim")
-    return Task("complete", parts, list(_candidates(names, total)))
-
-
-def split_last(rows: Rows, share: float = 0.2) -> np.ndarray:
-    """Tell which rows are among the last fifth (at least one) of a student's apps."""
-    lengths = rows.lengths
-    starts = np.cumsum(lengths) - lengths
-    position = np.arange(len(rows.student)) - starts[rows.student]
-    n_last = np.maximum(1, np.floor(share * lengths))
-    n_last[lengths < 2] = 0
-    return position >= (lengths - n_last)[rows.student]
-
-
-def next_task(sample: Rows) -> Task | None:
-    """Hide the last fifth of every student; None where no time is known."""
-    if sample.first is None or not len(sample.student):
-        return None
-    late = split_last(sample)
-    latest = np.full(len(sample.students), -np.inf)
-    np.maximum.at(latest, sample.student, sample.first)
-    earliest = np.full(len(sample.students), np.inf)
-    np.minimum.at(earliest, sample.student, sample.first)
-    spans = (latest - earliest)[sample.lengths >= 2]
-    span = float(np.median(spans)) if len(spans) else 0.0
-    if span <= 0 or not late.any():
-        return None
-    early = sample.filter(~late)
-    n_apps = len(sample.apps)
-    limit = max(_CELLS // max(n_apps, 1), 2000)
-    chosen = np.flatnonzero(sample.lengths >= 2)[:limit]
-    source = _capped(early, _STEP_PAIRS)
-    gram = gram_of(blocks(early), n_apps, directed_count(source))
-    keep = np.isin(sample.student, chosen)
-    part = Part(
-        gram,
-        sample.filter(keep & ~late).select(chosen),
-        sample.filter(keep & late).select(chosen).matrix(),
-        source,
-    )
-    candidates = list(_candidates(("popularity",), gram))
-    keys = ("first",) if np.array_equal(early.first, early.last) else ("first", "last")
-    for share in (None, 2.0, 7.0, 20.0, 60.0):
-        tau = None if share is None else span / share
-        for key in keys[:1] if share is None else keys:
-            for name in ("cosine", "rp3beta", "edlae", "directed", "walk"):
-                grid = list(_candidates((name,), gram, tau, key))
-                candidates += grid[2 :: max(len(grid) // 2, 1)]
-    for setting in thin(members.STEP_GRID, n_apps):
-        kept = {"ahead": setting["ahead"], "ridge": setting["ridge"]}
-        candidates.append(
-            Candidate("steps", tuple(kept.items()), span / setting["share"])
-        )
-    return Task("next", [part], candidates)
+_ALIKE = 0.005  # what a validation of 2,000 students cannot tell apart
+_FEWEST_TOLD = 10  # a band of fewer students is not told of
 
 
 @dataclass
@@ -254,29 +23,40 @@ class Choice:
     by_band: dict[str, tuple[int, float]] = field(default_factory=dict)
 
 
-def choose(task: Task, most: int = 3) -> Choice:
+def choose(task: Task, joining: int = 2) -> Choice:
     """Search every candidate by NDCG@10, then blend the best of the members.
 
     Large problems are searched on a part first; the leaders are compared on all of it.
-    The blend grows greedily: another leader joins at the weight that gains most, while
-    it gains at least 0.2 %. A blend of matrices fed the same history is one matrix.
+    Members within _ALIKE of the best are averaged: which of them is best is chance
+    (+0.1 % on msstore and on OULAD against taking the best one, inside the training
+    data). Up to `joining` others join, each at the weight that gains most,
+    while it gains at least 0.2 %. A blend of matrices fed the same history is one
+    matrix.
     """
     first = task.narrow()
     quality = _qualities(first, task.candidates)
+    if task.finer is not None:
+        finer = task.finer(_leaders(quality, 12))
+        quality |= _qualities(first, [c for c in finer if c not in quality])
     order = _leaders(quality, 12)
     if first is not task:
         quality |= _qualities(task, order)
         order = _leaders({c: quality[c] for c in order}, 12)
     order = order[:8]
     kept = {c: task.scores(c) for c in order}
-    blend = [(order[0], 1.0)]
-    current, level = kept[order[0]], quality[order[0]]
-    while len(blend) < most:
+    members_best = {_kind(c): c for c in reversed(order)}.values()
+    alike = [c for c in members_best if quality[c] >= (1 - _ALIKE) * quality[order[0]]]
+    alike.sort(key=order.index)
+    blend = [(c, 1.0) for c in alike]
+    current = [sum(scores) for scores in zip(*(kept[c] for c in alike), strict=True)]
+    level = float(np.nanmean(task.quality(current)))
+    while len(blend) < len(alike) + joining:
         best: tuple | None = None
         for candidate in order:
             if any(candidate == chosen for chosen, _ in blend):
                 continue
-            for weight in (0.15, 0.35, 0.8):
+            for share in (0.15, 0.35, 0.8):
+                weight = share * len(alike)
                 mixed = [
                     a + weight * b
                     for a, b in zip(current, kept[candidate], strict=True)
@@ -298,23 +78,27 @@ def _qualities(task: Task, candidates: list[Candidate]) -> dict[Candidate, float
     return {c: float(np.nanmean(task.quality(task.scores(c)))) for c in candidates}
 
 
+def _kind(candidate: Candidate) -> tuple:
+    return candidate.member, dict(candidate.setting).get("even")
+
+
 def _leaders(quality: dict[Candidate, float], most: int) -> list[Candidate]:
-    """Return the best candidate of every member and decay, best first."""
+    """Return the best of every member, decay and weight of students, best first."""
     leaders: dict[tuple, Candidate] = {}
     for candidate in sorted(quality, key=lambda c: -quality[c]):
-        leaders.setdefault((candidate.member, candidate.tau), candidate)
+        leaders.setdefault((*_kind(candidate), candidate.tau), candidate)
     return list(leaders.values())[:most]
 
 
 def _by_band(task: Task, scores: list[np.ndarray]) -> dict[str, tuple[int, float]]:
-    """Return students and NDCG@10 of every band, so that a gap shows."""
+    """Return students and NDCG@10 of every band of at least _FEWEST_TOLD students."""
     band = np.concatenate([p.histories.band for p in task.parts]).astype(str)
     value = task.quality(scores)
     known = ~np.isnan(value)
-    return {
-        name: (
-            int((known & (band == name)).sum()),
-            float(value[known & (band == name)].mean()),
-        )
-        for name in sorted(set(band[known]))
-    }
+    found = {}
+    for name in sorted(set(band[known])):
+        own = known & (band == name)
+        students = int(own.sum()) // task.times
+        if students >= _FEWEST_TOLD:
+            found[name] = (students, float(value[own].mean()))
+    return found

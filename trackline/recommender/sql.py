@@ -64,20 +64,20 @@ with
             student_id,
             max(band) as band,
             {words["collect"]} as apps,
-            cast(round(1000000.0 / count(*)) as bigint) as share,
+            cast(round(1000000.0 / count(*)) as bigint) as share
         from {relation}
         group by district_id, student_id
     ),
     folds as (
-        select district_id, band, {fold_sql(dialect)} as fold, apps, share,
+        select district_id, band, {fold_sql(dialect)} as fold, apps, share
         from lists
     ),
     opened as (
-        select district_id, band, fold, share, apps, {words["open"]}(apps) as one,
+        select district_id, band, fold, share, apps, {words["open"]}(apps) as one
         from folds
     ),
     pairs as (
-        select district_id, band, fold, share, one, {words["open"]}(apps) as other,
+        select district_id, band, fold, share, one, {words["open"]}(apps) as other
         from opened
     )
 
@@ -91,7 +91,7 @@ select
     cast(
         sum(case when one.used < other.used then 1 else 0 end) as bigint
     ) as directed_count,
-    cast(sum(share) as bigint) as weighted_count,
+    cast(sum(share) as bigint) as weighted_count
 from pairs
 group by district_id, band, fold, one.app_id, other.app_id
 """

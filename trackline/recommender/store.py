@@ -1,5 +1,6 @@
 """Trained models as data: JSON to read, arrays in npz, tables in CSV, a card in words.
 
+    <models>/recommender/<district_id>/note.txt               what the last build did
     <models>/recommender/<district_id>/versions.json         ids, newest last
     <models>/recommender/<district_id>/<model_id>/model.json  what it is
                                                  weights.npz
@@ -26,9 +27,18 @@ import pandas as pd
 from trackline.recommender.card import card_text
 from trackline.recommender.cold import BandPopularity
 from trackline.recommender.model import Layer, Recommender, Scorer
-from trackline.recommender.selection import Candidate
+from trackline.recommender.tasks import Candidate
 
-__all__ = ["KEEP", "StoredModel", "fingerprint_of", "load", "save", "versions"]
+__all__ = [
+    "KEEP",
+    "StoredModel",
+    "fingerprint_of",
+    "load",
+    "note",
+    "save",
+    "tell",
+    "versions",
+]
 
 KEEP = 10
 _FORMAT = 1
@@ -177,6 +187,21 @@ def save(models: str, stored: StoredModel) -> str:
     for old in ids[:-KEEP]:
         files.rm(f"{folder}/{old}", recursive=True)
     return stored.model_id
+
+
+def tell(models: str, district_id: str, text: str) -> None:
+    """Leave a sentence on what the last build did: what it trained, or why nothing."""
+    files, folder = _folder(models, district_id)
+    if note(models, district_id) != text:
+        files.makedirs(folder, exist_ok=True)
+        files.pipe_file(f"{folder}/note.txt", text.encode())
+
+
+def note(models: str, district_id: str) -> str | None:
+    """Return that sentence, None before the first build."""
+    files, folder = _folder(models, district_id)
+    path = f"{folder}/note.txt"
+    return files.cat_file(path).decode() if files.exists(path) else None
 
 
 def load(models: str, district_id: str, model_id: str | None = None) -> StoredModel:

@@ -4,20 +4,28 @@
     config(
         materialized="incremental",
         incremental_strategy="newest_version",
-        unique_key=["path", "file_modified_at", "row_number"],
+        unique_key=["path", "size_bytes", "file_modified_at", "row_number"],
         meta={"version": []},
         on_schema_change="fail",
     )
 }}
+with
+    records as (select * from ({{ staged_records() }}) where rule <> 'unavailable'),
+    files as (select path, size_bytes, modified_at from {{ ref("stg_landing__files") }})
+
 select
-    district_id,
-    table_name,
-    path,
-    record_number as row_number,
-    rule,
-    column_name,
-    value,
+    records.district_id,
+    records.table_name,
+    records.path,
+    records.record_number as row_number,
+    records.rule,
+    records.column_name,
+    records.value,
     {{ build_time() }} as loaded_at,
-    file_modified_at,
-from ({{ staged_records() }}) as records
-where rule <> 'unavailable'
+    files.size_bytes,
+    records.file_modified_at,
+from records
+inner join
+    files
+    on records.path = files.path
+    and records.file_modified_at = files.modified_at

@@ -8,16 +8,9 @@ with
     files as (select * from {{ ref("dq_files") }}),
 
     rejects as (
-        select path, file_modified_at, count(*) as row_count
+        select path, size_bytes, file_modified_at, count(*) as row_count
         from {{ ref("dq_rejected_rows") }}
-        group by path, file_modified_at
-    ),
-
-    newest as (
-        -- a path may be delivered anew within one second, with another size
-        select path, modified_at, max(loaded_at) as loaded_at
-        from files
-        group by path, modified_at
+        group by path, size_bytes, file_modified_at
     )
 
 select
@@ -28,14 +21,10 @@ select
     files.rows_rejected,
     rejects.row_count,
 from files
-inner join
-    newest
-    on files.path = newest.path
-    and files.modified_at = newest.modified_at
-    and files.loaded_at = newest.loaded_at
 left join
     rejects
     on files.path = rejects.path
+    and files.size_bytes = rejects.size_bytes
     and files.modified_at = rejects.file_modified_at
 where
     files.rows_read <> files.rows_accepted + files.rows_rejected

@@ -1,0 +1,136 @@
+"""The rows of one district's recommendations: ranks, reasons, effects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from trackline.recommender import reasons
+from trackline.recommender.frames import Rows
+from trackline.recommender.metrics import top_k
+from trackline.recommender.model import Recommender
+from trackline.recommender.outcome import TOP, rerank
+
+__all__ = ["recommendation_table"]
+
+_CELLS = 4_000_000  # students x apps scored at once: 32 MB
+
+
+def recommendation_table(
+    model: Recommender,
+    rows: Rows,
+    excluded: sparse.csr_matrix,
+    co_use: pd.DataFrame,
+    own: pd.DataFrame,
+    effects: pd.DataFrame,
+    k: int,
+    outcome_weight: float,
+    include_familiar: bool,
+) -> pd.DataFrame:
+    """Recommend at most k apps to every student of a district.
+
+    Parameters
+    ----------
+    model : Recommender
+    rows : Rows
+        Every student's history, over the apps of the model.
+    excluded : sparse matrix, students x apps
+        What is in use now.
+    co_use : DataFrame
+        Rows of `gram_sql`: how many students use what together.
+    own : DataFrame
+        The eligible apps, ordered as those of `rows`: app_id, optionally app_name.
+    effects : DataFrame
+        Outcome estimates, indexed by position of the app.
+    outcome_weight, include_familiar
+        As in `Options`.
+
+    Returns
+    -------
+    DataFrame
+        student_id, rank, app_id, score, is_new, reason, similar_students, effect,
+        effect_low, effect_high, is_associated.
+    """
+    scorer = model.scorers_[model.task_of(rows)]
+    together = _together(co_use, rows.apps)
+    low = np.full(len(rows.apps), np.nan)
+    low[effects.index] = effects["effect_low"]
+    names = own["app_name"] if "app_name" in own else own["app_id"]
+    size = max(_CELLS // len(rows.apps), 1)
+    tables = []
+    for start in range(0, len(rows.students), size):
+        some = np.arange(start, min(start + size, len(rows.students)))
+        part = rows.select(some)
+        scores = model.score(part, scorer)
+        scores[excluded[some].nonzero()] = -np.inf
+        before = part.matrix().toarray() > 0
+        if not include_familiar:
+            scores[before] = -np.inf
+        top = top_k(scores, max(k, TOP))
+        value = np.take_along_axis(scores, top, axis=1)
+        order = rerank(value, low[top], outcome_weight)[:, :k]
+        top, value = (np.take_along_axis(a, order, axis=1) for a in (top, value))
+        # what is not finite stands last: ranks have no hole
+        student, place = np.nonzero(np.isfinite(value))
+        app = top[student, place]
+        used = reasons.contributors(part, scorer, student, app)
+        similar = _similar(together, part, student, app, used[:, 0])
+        texts = reasons.reason_texts(names.tolist(), app, used, similar, effects)
+        known = effects.reindex(app)
+        told = pd.Series(pd.array(similar, "Int64"))
+        tables.append(
+            pd.DataFrame(
+                {
+                    "student_id": part.students[student],
+                    "rank": place + 1,
+                    "app_id": rows.apps[app],
+                    "score": value[student, place],
+                    "is_new": ~before[student, app],
+                    "reason": texts,
+                    "similar_students": told.mask(told < reasons.FEWEST_TOLD),
+                    "effect": known["effect"].to_numpy(float),
+                    "effect_low": known["effect_low"].to_numpy(float),
+                    "effect_high": known["effect_high"].to_numpy(float),
+                    "is_associated": known["is_associated"].eq(True).to_numpy(),
+                }
+            )
+        )
+    return pd.concat(tables, ignore_index=True)
+
+
+@dataclass(frozen=True)
+class _Together:
+    """Students who used both apps, by band; the last slice is everybody."""
+
+    bands: dict[str, int]
+    counts: np.ndarray
+
+
+def _together(co_use: pd.DataFrame, apps: np.ndarray) -> _Together:
+    bands = {b: i for i, b in enumerate(sorted(co_use["band"].dropna().unique()))}
+    place = pd.Index(apps)
+    row = place.get_indexer(co_use["app_id"].astype(object))
+    column = place.get_indexer(co_use["next_app_id"].astype(object))
+    ok = (row >= 0) & (column >= 0)
+    group = co_use["band"].map(bands).fillna(len(bands)).to_numpy(int)
+    counts = np.zeros((len(bands) + 1, len(apps), len(apps)), np.int64)
+    pairs = co_use["pair_count"].to_numpy(np.int64)
+    np.add.at(counts, (group[ok], row[ok], column[ok]), pairs[ok])
+    counts[-1] = counts.sum(axis=0)
+    return _Together(bands, counts)
+
+
+def _similar(
+    together: _Together,
+    rows: Rows,
+    student: np.ndarray,
+    app: np.ndarray,
+    with_app: np.ndarray,
+) -> np.ndarray:
+    """Count students of the same band (all, without one) who used both."""
+    everybody = len(together.bands)
+    band = np.array([together.bands.get(b, everybody) for b in rows.band])[student]
+    return together.counts[band, np.where(with_app < 0, app, with_app), app]
