@@ -80,7 +80,7 @@ def measured(command: Iterable[str], folder: Path, night: int, target: str) -> d
         "TRACKLINE_WAREHOUSE": str(folder / "warehouse.duckdb"),
         "TRACKLINE_MODELS": str(folder / "models"),
         "TRACKLINE_SERVE": str(folder / "serve"),
-        "TRACKLINE_TARGET": target,
+        "TRACKLINE_DBT_TARGET": target,
         "TRACKLINE_AS_OF": school_day(SCHOOL_DAYS + max(night, 0)).isoformat(),
         "DBT_TARGET_PATH": str(folder / "target"),
         "DBT_LOG_PATH": str(folder / "logs"),
