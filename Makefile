@@ -10,7 +10,7 @@ export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
 CLUSTER := $(VENV)/.cluster
-.PHONY: help setup demo build ui test test-long spark-up spark-down test-spark lint format docs bench bench-recommender bench-server lock clean
+.PHONY: help setup demo build ui test test-long spark-up spark-down test-spark lint format docs bench bench-scale bench-recommender bench-server lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -81,6 +81,9 @@ LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url 
 
 clean:  ## remove what the build made (not the landing files)
 	rm -rf data/warehouse.duckdb* data/serve data/models dbt_project/target dbt_project/logs
+
+bench-scale: $(CLUSTER)  ## every table of a consortium's year and nights; pandas, polars beside it
+	python -m benchmarks.scale --rows 100e6 --folder data/bench-scale --peers --write
 
 bench-recommender: $(CLUSTER)  ## the recommender against its peers, scale and simulations
 	python -m benchmarks.recommender --write

@@ -76,7 +76,7 @@ class Settings:
             models=models if "://" in models else str(ROOT / models),
             as_of=pinned,
             pseudonym_key=os.environ.get("TRACKLINE_PSEUDONYM_KEY") or None,
-            target=os.environ.get("TRACKLINE_TARGET") or "dev",
+            target=os.environ.get("TRACKLINE_DBT_TARGET") or "dev",
         )
 
     def __repr__(self) -> str:

@@ -17,6 +17,7 @@ from trackline.cluster import processes
 
 BUILT = ("--exclude-resource-type", "test", "unit_test")
 # what one engine keeps for its own way of counting
+LEFT_BEHIND = ("co_use_rows", "landing_rows_", "recommender_")
 OWN = {"int_usage_marks", "int_superseded_usage", "int_superseded_events"}
 MODELS = (
     "path:models/dailypull", "path:models/most_used", "path:models/recommendations",
@@ -59,12 +60,11 @@ class RunningCluster:
             patch.setenv("DBT_TARGET_PATH", str(project.root.parent / "spark_target"))
             return project.dbt("build", "--target", "spark", *arguments)
 
-    def rows(self, sql: str) -> list[tuple]:
+    def rows(self, sql: str) -> list[dict]:
         """Query the cluster's tables."""
         from trackline.cluster.dialect import for_spark
 
-        table = self.session.sql(for_spark(sql)).toArrow()
-        return [tuple(map(plain, row.values())) for row in table.to_pylist()]
+        return self.session.sql(for_spark(sql)).toArrow().to_pylist()
 
     def tasks_by_executor(self, since: float = 0.0) -> Counter[str]:
         """Count the tasks that executors have ended well, from Spark's own log."""
@@ -96,6 +96,21 @@ def plain(value: object) -> object:
     return value
 
 
+def ordered(rows: list[dict]) -> list[tuple]:
+    """Return rows in a total order, without what two builds tell differently."""
+    return sorted(
+        (
+            tuple(
+                plain(row[name])
+                for name in sorted(row)
+                if name not in ("loaded_at", "merged_in")
+            )
+            for row in rows
+        ),
+        key=lambda row: [(value is not None, str(value)) for value in row],
+    )
+
+
 def tables_on_duckdb(project) -> dict[str, list[tuple]]:
     """Return the content of every table and frame, by name, in a total order."""
     with duckdb.connect(str(project.warehouse), read_only=True) as con:
@@ -107,56 +122,31 @@ def tables_on_duckdb(project) -> dict[str, list[tuple]]:
         ).fetchall()
         return {
             f"{schema}.{name}": ordered(
-                [
-                    tuple(map(plain, row.values()))
-                    for row in con.execute(f"select {compared(con, schema, name)}")
-                    .to_arrow_table()
-                    .to_pylist()
-                ]
+                con.execute(f"from {schema}.{name}").to_arrow_table().to_pylist()
             )
             for schema, name in names
-            if name not in OWN
+            # views that dbt-duckdb's Python models leave behind are no tables of ours
+            if name not in OWN and not name.startswith(LEFT_BEHIND)
         }
-
-
-def compared(con: duckdb.DuckDBPyConnection, schema: str, name: str) -> str:
-    """Return the select list and source: two builds load at two moments."""
-    columns = [row[0] for row in con.execute(f"describe {schema}.{name}").fetchall()]
-    kept = [f'"{c}"' for c in columns if c not in ("loaded_at", "merged_in")]
-    return f"{', '.join(kept)} from {schema}.{name}"
-
-
-def ordered(rows: list[tuple]) -> list[tuple]:
-    return sorted(rows, key=lambda row: [(v is not None, str(v)) for v in row])
 
 
 def differences(project, cluster: RunningCluster) -> list[str]:
     """Compare every table that the models make; one line for each that differs."""
     found = []
     present = {
-        f"{schema}.{row[1]}"
+        f"{schema}.{row['tableName']}"
         for schema in ("main", "frames")
         for row in cluster.rows(f"show tables in {schema}")
     }
-    with duckdb.connect(str(project.warehouse), read_only=True) as con:
-        for name, expected in tables_on_duckdb(project).items():
-            schema, table = name.split(".")
-            # views that dbt-duckdb's Python models leave behind are no tables of ours
-            if (
-                table.startswith(("landing_rows_", "recommender_"))
-                and name not in present
-            ):
-                continue
-            if table == "co_use_rows":
-                continue
-            if name not in present:
-                found.append(f"{name} is not there")
-                continue
-            got = ordered(cluster.rows(f"select {compared(con, schema, table)}"))
-            if got != expected:
-                lost = [row for row in expected if row not in got][:2]
-                more = [row for row in got if row not in expected][:2]
-                found.append(
-                    f"{name}: {len(expected)} rows, on Spark {len(got)}: {lost} {more}"
-                )
+    for name, expected in tables_on_duckdb(project).items():
+        if name not in present:
+            found.append(f"{name} is not there")
+            continue
+        got = ordered(cluster.rows(f"select * from {name}"))
+        if got != expected:
+            lost = [row for row in expected if row not in got][:2]
+            more = [row for row in got if row not in expected][:2]
+            found.append(
+                f"{name}: {len(expected)} rows, on Spark {len(got)}: {lost} {more}"
+            )
     return found

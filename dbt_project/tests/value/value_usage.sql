@@ -8,4 +8,4 @@ where
     usage_minutes < 0
     or session_count < 0
     or usage_minutes > 1440 * days_used
-    or days_used > last_used_on - first_used_on + 1
+    or days_used > {{ dbt.datediff("first_used_on", "last_used_on", "day") }} + 1
