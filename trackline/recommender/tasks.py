@@ -182,6 +182,22 @@ def _candidates(names: tuple[str, ...], gram: Gram, tau=None, key="first") -> It
             yield Candidate(name, tuple(setting.items()), tau, key)
 
 
+def _centred(leaders: list[Candidate], gram: Gram) -> list[Candidate]:
+    """Give the best plain EDLAE around the means of bands, damped less and more.
+
+    Nothing where all students are of one band, or of none that is known.
+    """
+    plain = [
+        c for c in leaders if c.member == "edlae" and dict(c.setting)["even"] == 0
+    ][:1]
+    return [
+        replace(c, setting=tuple(setting.items()))
+        for c in (plain if gram.n_bands > 1 else [])
+        for dropout in (0.25, 0.75)
+        for setting in [dict(c.setting) | {"dropout": dropout, "centred": True}]
+    ]
+
+
 def hide(rows: Rows, rng: np.random.Generator) -> np.ndarray:
     """Tell which rows are hidden: a random 20 to 50 % of every student's apps."""
     hidden_share = rng.uniform(0.2, 0.5, len(rows.students))
@@ -225,7 +241,13 @@ def complete_task(total: Gram, sample: Rows, seed: int) -> Task:
         wanted = [sample.filter(keep & mask).select(chosen).matrix() for mask in masks]
         parts.append(Part(train, stacked(shown), sparse.vstack(wanted, format="csr")))
     names = ("popularity", "cosine", "rp3beta", "edlae", "slim")
-    return Task("complete", parts, list(_candidates(names, total)), times)
+    return Task(
+        "complete",
+        parts,
+        list(_candidates(names, total)),
+        times,
+        lambda leaders: _centred(leaders, total),
+    )
 
 
 def split_last(rows: Rows, share: float = 0.2) -> np.ndarray:
@@ -281,6 +303,7 @@ def next_task(sample: Rows) -> Task | None:
 
     def finer(leaders: list[Candidate]) -> list[Candidate]:
         best = [c for c in leaders if c.member in _TIMED][:2]
-        return [x for c in best for x in _candidates((c.member,), gram, c.tau, c.key)]
+        found = [x for c in best for x in _candidates((c.member,), gram, c.tau, c.key)]
+        return found + _centred(best, gram)
 
     return Task("next", [part], candidates, finer=finer)
