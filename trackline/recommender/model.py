@@ -288,7 +288,8 @@ def _train(choice: Choice, total: Gram, sample: Rows) -> Scorer:
         spread = (part.history(candidate.tau, candidate.key)[:5000] @ solved).std(
             axis=1
         )
-        solved = solved * (weight / max(float(spread.mean()), 1e-300))
+        # students of one history have no spread: they are left in their scale
+        solved = solved * (weight / (float(spread.mean()) or 1.0))
         at = (candidate.tau, candidate.key)
         layers[at] = layers[at] + solved if at in layers else solved
     kept = [Layer(*at, b) for at, b in layers.items()]

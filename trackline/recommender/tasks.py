@@ -98,7 +98,7 @@ class Part:
     def scores(self, candidate: Candidate) -> np.ndarray:
         """Return students x apps, the spread of a row about 1."""
         scored = self.history(candidate.tau, candidate.key) @ self.weights(candidate)
-        return scored / max(float(scored[:500].std(axis=1).mean()), 1e-300)
+        return scored / (float(scored[:500].std(axis=1).mean()) or 1.0)
 
     def quality(self, scores: np.ndarray) -> np.ndarray:
         """Return NDCG@10 per student; used apps do not count."""
