@@ -7,11 +7,10 @@ import math
 import os
 import signal
 from collections import Counter
-from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from trackline.cluster import processes
 
@@ -36,6 +35,8 @@ class RunningCluster:
             settings={
                 "spark.eventLog.enabled": "true",
                 "spark.eventLog.dir": folder / "logs",
+                "spark.eventLog.rolling.enabled": "false",
+                "spark.eventLog.compress": "false",
             },
         )
         os.environ["TRACKLINE_SPARK_REMOTE"] = self.processes.remote
@@ -60,13 +61,19 @@ class RunningCluster:
             patch.setenv("DBT_TARGET_PATH", str(project.root.parent / "spark_target"))
             return project.dbt("build", "--target", "spark", *arguments)
 
+    def arrow(self, sql: str) -> pa.Table:
+        """Query the cluster's tables."""
+        from trackline.cluster.publishing import without_zones
+
+        return without_zones(self.session.sql(sql).toArrow())
+
     def rows(self, sql: str) -> list[dict]:
         """Query the cluster's tables."""
-        from trackline.cluster.dialect import for_spark
+        return self.arrow(sql).to_pylist()
 
-        return self.session.sql(for_spark(sql)).toArrow().to_pylist()
-
-    def tasks_by_executor(self, since: float = 0.0) -> Counter[str]:
+    def tasks_by_executor(
+        self, since: float = 0.0, until: float = math.inf
+    ) -> Counter[str]:
         """Count the tasks that executors have ended well, from Spark's own log."""
         counts: Counter[str] = Counter()
         for path in (self.folder / "logs").glob("app-*"):
@@ -75,7 +82,7 @@ class RunningCluster:
                 if event["Event"] != "SparkListenerTaskEnd":
                     continue
                 task = event["Task Info"]
-                if task["Finish Time"] / 1000 >= since and not task["Failed"]:
+                if since <= task["Finish Time"] / 1000 < until and not task["Failed"]:
                     counts[task["Executor ID"]] += 1
         return counts
 
@@ -85,34 +92,18 @@ class RunningCluster:
         os.killpg(os.getpgid(worker), signal.SIGKILL)
 
 
-def plain(value: object) -> object:
-    """Return a value as both engines can give it; floats to nine digits."""
-    if isinstance(value, float):
-        return None if math.isnan(value) else round(value, 9)
-    if isinstance(value, Decimal):
-        return value.normalize() + 0
-    if isinstance(value, datetime):
-        return value.replace(tzinfo=None)
-    return value
+def differences(project, cluster: RunningCluster) -> list[str]:
+    """Compare every table and frame; one line for each that differs.
 
-
-def ordered(rows: list[dict]) -> list[tuple]:
-    """Return rows in a total order, without what two builds tell differently."""
-    return sorted(
-        (
-            tuple(
-                plain(row[name])
-                for name in sorted(row)
-                if name not in ("loaded_at", "merged_in")
-            )
-            for row in rows
-        ),
-        key=lambda row: [(value is not None, str(value)) for value in row],
-    )
-
-
-def tables_on_duckdb(project) -> dict[str, list[tuple]]:
-    """Return the content of every table and frame, by name, in a total order."""
+    Floats are equal to nine digits; when a file was loaded, and in which merge, two
+    builds tell differently.
+    """
+    found = []
+    present = {
+        f"{schema}.{row['tableName']}"
+        for schema in ("main", "frames")
+        for row in cluster.rows(f"show tables in {schema}")
+    }
     with duckdb.connect(str(project.warehouse), read_only=True) as con:
         con.execute("set TimeZone = 'UTC'")
         names = con.execute(
@@ -120,33 +111,32 @@ def tables_on_duckdb(project) -> dict[str, list[tuple]]:
             " duckdb_tables() union select schema_name, view_name from duckdb_views()"
             " where not internal) where schema_name in ('main', 'frames') order by all"
         ).fetchall()
-        return {
-            f"{schema}.{name}": ordered(
-                con.execute(f"from {schema}.{name}").to_arrow_table().to_pylist()
+        for schema, table in names:
+            name = f"{schema}.{table}"
+            if table in OWN or table.startswith(LEFT_BEHIND):
+                continue
+            if name not in present:
+                found.append(f"{name} is not there")
+                continue
+            con.register("on_spark", cluster.arrow(f"select * from {name}"))
+            columns = ", ".join(
+                f"round({quoted(column)}, 9)" if kind == "DOUBLE" else quoted(column)
+                for column, kind, *_ in con.execute(f"describe {name}").fetchall()
+                if column not in ("loaded_at", "merged_in")
             )
-            for schema, name in names
-            # views that dbt-duckdb's Python models leave behind are no tables of ours
-            if name not in OWN and not name.startswith(LEFT_BEHIND)
-        }
-
-
-def differences(project, cluster: RunningCluster) -> list[str]:
-    """Compare every table that the models make; one line for each that differs."""
-    found = []
-    present = {
-        f"{schema}.{row['tableName']}"
-        for schema in ("main", "frames")
-        for row in cluster.rows(f"show tables in {schema}")
-    }
-    for name, expected in tables_on_duckdb(project).items():
-        if name not in present:
-            found.append(f"{name} is not there")
-            continue
-        got = ordered(cluster.rows(f"select * from {name}"))
-        if got != expected:
-            lost = [row for row in expected if row not in got][:2]
-            more = [row for row in got if row not in expected][:2]
-            found.append(
-                f"{name}: {len(expected)} rows, on Spark {len(got)}: {lost} {more}"
+            here, there = (
+                f"select {columns} from {name}",
+                f"select {columns} from on_spark",
             )
+            lost = con.execute(f"{here} except all {there}").fetchall()
+            more = con.execute(f"{there} except all {here}").fetchall()
+            if lost or more:
+                found.append(
+                    f"{name}: {len(lost)} rows lost, {len(more)} only on Spark:"
+                    f" {lost[:2]} {more[:2]}"
+                )
     return found
+
+
+def quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

@@ -75,9 +75,11 @@ def test_the_open_university_with_a_worker_killed(project, cluster, fixtures):
     watcher.join()
 
     assert killed_at, "no worker was killed: the test has shown nothing"
-    after = cluster.tasks_by_executor(since=killed_at[0] + 5)
-    assert len(after) == 1, f"one worker has done the rest: {after}"
     assert differences(project, cluster) == []
+    before = cluster.tasks_by_executor(until=killed_at[0])
+    after = cluster.tasks_by_executor(since=killed_at[0] + 5)
+    assert len(before) == 2, f"both workers have worked: {before}"
+    assert len(after) == 1, f"one worker has done the rest: {after}"
     assert project.rows(
         "select district_id, count(distinct student_id) from fct_daily_usage"
         " group by 1 order by 1"

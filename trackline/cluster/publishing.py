@@ -37,7 +37,7 @@ from trackline.publish.warehouse import (
 )
 from trackline.settings import RefusedError, Settings
 
-__all__ = ["open_summary", "publish_all"]
+__all__ = ["open_summary", "publish_all", "without_zones"]
 
 THREADS = 4
 """Queries that Spark gets at a time."""
@@ -65,13 +65,14 @@ def summary(session: SparkSession) -> duckdb.DuckDBPyConnection:
         " from main.fct_daily_usage group by district_id, usage_date",
     }
     for name, query in queries.items():
-        con.register("rows_of_spark", _without_zones(session.sql(query).toArrow()))
+        con.register("rows_of_spark", without_zones(session.sql(query).toArrow()))
         con.execute(f"create table main.{name} as from rows_of_spark")
         con.unregister("rows_of_spark")
     return con
 
 
-def _without_zones(table: pa.Table) -> pa.Table:
+def without_zones(table: pa.Table) -> pa.Table:
+    """Return the table with UTC times that do not say so, as DuckDB keeps them."""
     fields = [
         pa.field(field.name, pa.timestamp("us"))
         if pa.types.is_timestamp(field.type)
@@ -163,7 +164,7 @@ def _export(
 
     def table(name: str) -> None:
         rows = session.sql(f"select {TABLES[name][0]} from main.{name}")
-        schemas[f"main.{name}"] = _without_zones(rows.limit(0).toArrow()).schema
+        schemas[f"main.{name}"] = without_zones(rows.limit(0).toArrow()).schema
         # the column that cuts would not be in the files
         copied = rows.selectExpr("*", "district_id as folder")
         copied.write.partitionBy("folder").parquet(str(scratch / name))
@@ -173,7 +174,7 @@ def _export(
         if ("frames", view) not in known:
             return
         rows = session.table(f"frames.{view}")
-        schemas[f"frames.{view}"] = _without_zones(rows.limit(0).toArrow()).schema
+        schemas[f"frames.{view}"] = without_zones(rows.limit(0).toArrow()).schema
         # an application's name may be what no file format takes for a column's
         places = [f"c{place}" for place in range(len(rows.columns))]
         rows.toDF(*places).write.parquet(str(scratch / "frames" / view))
