@@ -56,6 +56,7 @@
         coalesce((select max(merged_in) from {{ ref(source) }}), 0) as counted_to,
         as_of,
         school_year_starts_on,
+        time_zone,
     from {{ ref("int_districts") }}
     where {{ districts }}
 {%- endmacro %}

@@ -9,6 +9,11 @@
         ~ " and columns.column_name in ('student_id', 'user_id', 'userid')"
         ~ " order by 1, 2, 3"
     ).rows -%}
+    {#- a first build that was killed has not made them all -#}
+    {%- set present = run_query(
+        "select table_name from duckdb_tables() where database_name = current_database()"
+        ~ " and schema_name = current_schema()"
+    ).columns[0].values() | list -%}
     {%- set statements = [] -%}
     {%- for table in tables -%}
         {%- do statements.append(
@@ -17,20 +22,20 @@
             ~ " and " ~ quoted(table[2]) ~ " = trackline_forgotten_student()"
         ) -%}
     {%- endfor -%}
-    {%- do statements.append(
-        "delete from int_moodle_records where district_id = trackline_forgotten_district()"
-        ~ " and table_name = 'moodle/context' and contextlevel = 30"
-        ~ " and instanceid = trackline_forgotten_student()"
-    ) -%}
-    {#- weeks name nobody, yet the student is in them: counted anew by a build -#}
-    {%- do statements.append(
-        "delete from int_usage_marks where reader = 'int_app_weeks'"
-        ~ " and district_id = trackline_forgotten_district()"
-    ) -%}
-    {%- do statements.append(
-        "update dq_rejected_rows set value = null"
+    {%- set more = {
+        "int_moodle_records": "delete from int_moodle_records"
         ~ " where district_id = trackline_forgotten_district()"
-        ~ " and contains(value, trackline_forgotten_student())"
-    ) -%}
+        ~ " and table_name = 'moodle/context' and contextlevel = 30"
+        ~ " and instanceid = trackline_forgotten_student()",
+        "int_usage_marks": "delete from int_usage_marks where reader = 'int_app_weeks'"
+        ~ " and district_id = trackline_forgotten_district()",
+        "dq_rejected_rows": "update dq_rejected_rows set value = null"
+        ~ " where district_id = trackline_forgotten_district()"
+        ~ " and contains(value, trackline_forgotten_student())",
+    } -%}
+    {#- weeks name nobody, yet the student is in them: without a mark they are counted anew -#}
+    {%- for table in more if table in present -%}
+        {%- do statements.append(more[table]) -%}
+    {%- endfor -%}
     {%- do run_query("begin; " ~ statements | join("; ") ~ "; commit") -%}
 {%- endmacro %}

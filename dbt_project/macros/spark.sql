@@ -319,7 +319,8 @@ model(dbt, spark).write.mode("overwrite").format(
                 district_id,
                 coalesce((select max(merged_in) from {{ ref(source) }}), 0) as counted_to,
                 as_of,
-                school_year_starts_on
+                school_year_starts_on,
+                time_zone
             from {{ ref("int_districts") }}
             where {{ districts }}
         {%- endset -%}

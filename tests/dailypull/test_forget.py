@@ -133,6 +133,21 @@ def test_a_district_that_left_can_still_be_asked_to_forget(project, monkeypatch)
         forgetting.forget(settings, "north", " ")
 
 
+def test_a_warehouse_that_lacks_tables_can_forget(project):
+    """A first build that was killed has made the facts and not yet the ledger."""
+    deliver(project)
+    project.build(
+        "--select", "resource_type:seed", "+int_usage_versions",
+        "--exclude-resource-type", "test", "unit_test",
+    )  # fmt: skip
+    assert not project.rows(
+        "select 1 from duckdb_tables() where table_name = 'dq_rejected_rows'"
+    )
+    assert forgetting.forget(Settings.from_environment(), "north", FORGOTTEN)
+    project.pull()
+    assert project.rows("select distinct student_id from fct_daily_usage") == [(KEPT,)]
+
+
 def test_why_dbt_failed_is_told(monkeypatch):
     """What Python warns of on the way is not the reason."""
     done = CompletedProcess([], 2, "Database Error\n  no space left\n", "a warning\n")

@@ -144,3 +144,33 @@ def test_a_student_of_later_days_leaves_when_as_of_is_set_back(project, monkeypa
     monkeypatch.setenv("TRACKLINE_AS_OF", "2025-02-10")
     project.pull()
     assert project.table("dim_students", "student_id") == [("001",)]
+
+
+def test_another_time_zone_moves_the_days_of_all_events(project):
+    """Two events on both sides of a midnight: each zone has its own days."""
+    event = {"student_id": "001", "app_id": "alpha", "duration_seconds": "600"}
+    project.deliver(
+        "north/events/1.csv",
+        [
+            {**event, "event_id": "1", "occurred_at": "2025-02-01T23:50:00Z"},
+            {**event, "event_id": "2", "occurred_at": "2025-02-02T12:00:00Z"},
+        ],
+    )
+    project.pull()
+    first, second = (
+        ("001", "alpha", f"2025-02-0{day}", "10.000000", 1) for day in (1, 2)
+    )
+    assert project.table(FACT, BRIEF) == [first, second]
+    # 5:45 hours ahead both are of the second day, and the first has none left
+    project.configure([{"time_zone": "Asia/Kathmandu"}])
+    project.pull()
+    assert project.table(FACT, BRIEF) == [
+        ("001", "alpha", "2025-02-02", "20.000000", 2),
+    ]
+    totals = "usage_minutes::varchar, session_count, days_used, first_used_on::varchar"
+    assert project.table("int_usage_totals", totals) == [
+        ("20.000000", 2, 1, "2025-02-02")
+    ]
+    project.configure([{"time_zone": "UTC"}])
+    project.pull()
+    assert project.table(FACT, BRIEF) == [first, second]

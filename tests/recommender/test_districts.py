@@ -1,6 +1,8 @@
 """From the warehouse's tables to rpt_recommendations, and the model store."""
 
+import copy
 import json
+from dataclasses import replace
 
 import fsspec
 import numpy as np
@@ -15,6 +17,7 @@ from trackline.recommender.districts import (
     Pool,
     recommend_districts,
 )
+from trackline.recommender.tasks import Candidate
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +116,18 @@ def test_pooled_counts_under_ten_students_are_left_out(tables):
     assert Pool.of(lone).without(own, apps) is None
 
 
+def test_a_pool_from_summed_rows_is_that_of_all_rows(tables):
+    # a cluster's driver sees counts by pair alone: no band, no fold
+    both = tables["co_use"]
+    counts = ["pair_count", "directed_count", "weighted_count"]
+    summed = both.groupby(["app_id", "next_app_id"], as_index=False)[counts].sum()
+    own = both[both.district_id == "south"]
+    apps = np.sort(own.app_id.unique()).astype(object)
+    one, other = (Pool.of(rows).without(own, apps) for rows in (both, summed))
+    np.testing.assert_array_equal(one.centred(), other.centred())
+    assert one.n_bands == 1
+
+
 def test_small_districts_take_pooled_statistics_unless_switched_off(tables, result):
     notes = result.status.set_index("district_id").note
     assert "pooled" in notes["tiny"]
@@ -207,6 +222,26 @@ def test_a_version_that_was_not_finished_does_not_count(result, tmp_path, monkey
             store.save(root, other)
     assert store.versions(root, "north") == [result.models[0].model_id]
     assert store.load(root, "north").model_id == result.models[0].model_id
+
+
+def test_the_centred_setting_is_stored_and_told(result, tmp_path):
+    stored = result.models[0]
+    assert '"centred": true' in stored.files()["validation.csv"].decode().replace(
+        '""', '"'
+    )
+    setting = (("even", 0), ("ridge", 0.05), ("dropout", 0.75), ("centred", True))
+    model = copy.copy(stored.recommender)
+    complete = replace(
+        model.scorers_["complete"], blend=[(Candidate("edlae", setting), 1.0)]
+    )
+    model.scorers_ = {**model.scorers_, "complete": complete}
+    told = replace(stored, recommender=model)
+    assert "edlae (even 0, ridge 0.05, dropout 0.75, centred True)" in (
+        told.files()["card.md"].decode()
+    )
+    store.save(str(tmp_path), told)
+    again = store.load(str(tmp_path), told.district_id).recommender
+    assert again.scorers_["complete"].blend[0][0].setting == setting
 
 
 def test_card_tells_what_it_must(result):

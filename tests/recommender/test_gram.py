@@ -10,7 +10,7 @@ from recommender_data import co_use, interactions
 from trackline.recommender.frames import FOLDS, encode, student_hashes
 from trackline.recommender.gram import Steps, blocks, directed_count, gram_of
 from trackline.recommender.sql import fold_sql, gram_sql, grams_of
-from trackline.recommender.stream import _block, _students
+from trackline.recommender.stream import _bands, _block, _students
 
 TINY = pd.DataFrame(
     # s1: maps, then math, then art      s4: math and maps on one day
@@ -65,6 +65,40 @@ def test_gram_of_six_students_and_four_apps_is_as_counted_by_hand():
     np.testing.assert_array_equal(gram.weighted, weighted)
 
 
+def test_centred_gram_is_as_counted_by_hand():
+    # high: s1 s2 s3; low: s4 alone, who leaves nothing; s5 and s6 have no band
+    bands = {"s1": "high", "s2": "high", "s3": "high", "s4": "low"}
+    rows = encode(TINY.assign(band=TINY.student_id.map(bands)), APPS)
+    gram = gram_of(blocks(rows, 4), 4)
+    # users of art, maps, math, type; then students
+    assert {band: counts.tolist() for band, counts in gram.bands.items()} == {
+        "high": [1, 3, 3, 0, 3],
+        "low": [0, 1, 1, 0, 1],
+        "": [2, 0, 1, 0, 2],
+    }
+    # art:  3 - 1/3 - 4/2, with maps 1 - 1 = 0, with math 2 - 1 - 2/2 = 0
+    # maps: 4 - 9/3 - 1 = 0, with math the same; math: 5 - 9/3 - 1 - 1/2
+    expected = np.zeros((4, 4))
+    expected[0, 0], expected[2, 2] = 2 / 3, 1 / 2
+    np.testing.assert_allclose(gram.centred(), expected, atol=1e-12)
+    # without the one of band low, as in the fold that holds it out
+    held = gram_of(blocks(rows.select(np.array([3]))), 4)
+    rest = gram.plus(held, -1.0)
+    assert rest.n_bands == 2
+    np.testing.assert_allclose(rest.centred(), expected, atol=1e-12)
+
+
+def test_centred_gram_is_the_sum_of_deviations_from_the_bands_means():
+    frame = interactions(90, seed=2)
+    rows = encode(frame)
+    used = rows.matrix().toarray()
+    used, band = used[rows.lengths > 0], rows.band[rows.lengths > 0]
+    for name in set(band):
+        used[band == name] -= used[band == name].mean(axis=0)
+    gram = gram_of(blocks(rows), len(rows.apps))
+    np.testing.assert_allclose(gram.centred(), used.T @ used, atol=1e-9)
+
+
 def test_steps_of_one_student_are_as_counted_by_hand():
     # s1 only, tau long enough for even shares: before math stands maps alone; before
     # art stand maps and math with one half each
@@ -81,6 +115,7 @@ def test_steps_of_one_student_are_as_counted_by_hand():
 
 def test_sql_gram_equals_numpy_gram_in_every_fold():
     frame = interactions(400, seed=3)
+    frame.loc[frame.student_id.str.endswith("7"), "band"] = None
     table = frame.rename(columns={"used_at": "first_used_on"}).assign(district_id="d")
     rows = encode(frame)
     made = grams_of(co_use(table), rows.apps)
@@ -93,6 +128,8 @@ def test_sql_gram_equals_numpy_gram_in_every_fold():
             np.testing.assert_array_equal(
                 getattr(made[number], name), getattr(gram, name)
             )
+        assert made[number].n_bands == gram.n_bands == 3
+        np.testing.assert_array_equal(made[number].centred(), gram.centred())
 
 
 def test_sql_gram_keeps_districts_and_bands_apart():
@@ -136,6 +173,7 @@ def test_spark_sql_is_the_same_query_in_sparks_words():
 
 def test_streamed_gram_is_identical_whatever_the_batches():
     frame = interactions(500, seed=5, timed=False).sort_values("student_id")
+    frame.loc[frame.student_id.str.endswith("7"), "band"] = None
     rows = encode(frame)
     whole = gram_of(blocks(rows), len(rows.apps))
     table = pa.Table.from_pandas(frame, preserve_index=False)
@@ -143,10 +181,12 @@ def test_streamed_gram_is_identical_whatever_the_batches():
     for size in (1, 7, 1000):
         batches = iter(table.to_batches(max_chunksize=size))
         made = gram_of(
-            (_block(t, s, apps) for t, s in _students(batches)), len(rows.apps)
+            ((_block(t, s, apps), _bands(t, s)) for t, s in _students(batches)),
+            len(rows.apps),
         )
         np.testing.assert_array_equal(made.pair, whole.pair)
         np.testing.assert_array_equal(made.weighted, whole.weighted)
+        np.testing.assert_array_equal(made.centred(), whole.centred())
 
 
 def test_a_stream_that_is_not_ordered_is_refused():

@@ -10,6 +10,8 @@ from sklearn.exceptions import NotFittedError
 
 from trackline.recommender import Recommender
 from trackline.recommender.frames import FOLDS, encode, student_hashes
+from trackline.recommender.gram import blocks, gram_of
+from trackline.recommender.members import solve
 from trackline.recommender.metrics import gini, ndcg, recall, top_k
 from trackline.recommender.stream import fit_batches, recommend_batches
 
@@ -43,6 +45,31 @@ def test_two_fits_give_the_same_bytes_and_row_order_does_not_matter(rows, fitted
         for one, other in zip(scorer.layers, again.scorers_[name].layers, strict=True):
             assert one.weights.tobytes() == other.weights.tobytes()
     pd.testing.assert_frame_equal(fitted.recommend(rows), again.recommend(rows))
+
+
+def test_edlae_is_tried_around_the_means_of_bands_where_there_are_some(rows, fitted):
+    tried = [r for r in fitted.scorers_["complete"].table if r["member"] == "edlae"]
+    assert len(tried) <= 24
+    assert sum("centred" in r["setting"] for r in tried) == 2
+    without = Recommender(random_state=0).fit(rows.drop(columns="band"))
+    table = without.scorers_["complete"].table
+    assert not any("centred" in r["setting"] for r in table)
+
+
+def test_centred_edlae_forgets_co_use_that_the_band_explains():
+    # x and y are used by all of one band and z by all of the other: within a band
+    # nothing is left to learn, so what remains is the share of all students
+    data = [(f"a{i}", app, "high") for i in range(30) for app in "xy"]
+    data += [(f"b{i}", "z", "low") for i in range(10)]
+    rows = encode(pd.DataFrame(data, columns=["student_id", "app_id", "band"]))
+    gram = gram_of(blocks(rows), 3)
+    plain = solve("edlae", gram, {"ridge": 0.1, "dropout": 0.5, "even": 0})
+    assert plain[0, 1] > 0.3 > plain[0, 2] == pytest.approx(0)
+    setting = {"ridge": 0.1, "dropout": 0.5, "even": 0, "centred": True}
+    share = np.array([30, 30, 10]) / 70
+    np.testing.assert_allclose(
+        solve("edlae", gram, setting), np.tile(share, (3, 1)), atol=1e-9
+    )
 
 
 def test_result_has_the_columns_ranks_and_nothing_used(rows, fitted):

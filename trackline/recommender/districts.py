@@ -18,7 +18,7 @@ from scipy import sparse
 from trackline.recommender import reasons
 from trackline.recommender.cold import BandPopularity
 from trackline.recommender.frames import Rows, encode
-from trackline.recommender.gram import Gram
+from trackline.recommender.gram import NO_BAND, Gram
 from trackline.recommender.model import Recommender, sample_of
 from trackline.recommender.outcome import (
     Outcome,
@@ -307,11 +307,13 @@ class Pool:
             ]
             others[name] = everywhere - getattr(mine, name)
         seen = others["pair"] >= reasons.FEWEST_TOLD
-        return Gram(1.0, *(np.where(seen, counts, 0) / n for counts in others.values()))
+        counts = [np.where(seen, count, 0) / n for count in others.values()]
+        # who is in which band is known of no other district
+        return Gram(1.0, *counts, {NO_BAND: np.append(np.diag(counts[0]), 1.0)})
 
 
 def _summed(co_use: pd.DataFrame, apps: np.ndarray) -> Gram:
-    return next(iter(grams_of(co_use.assign(fold=0), apps).values()))
+    return next(iter(grams_of(co_use.assign(fold=0, band=None), apps).values()))
 
 
 def _popularity(

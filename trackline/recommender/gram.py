@@ -7,16 +7,18 @@ and no part holds a student. `sql.gram_sql` makes the same numbers in a warehous
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 from scipy import sparse
 
 from trackline.recommender.frames import Rows
 
-__all__ = ["MILLION", "Gram", "Steps", "blocks", "directed_count", "gram_of"]
+__all__ = ["MILLION", "NO_BAND", "Gram", "Steps", "blocks", "directed_count", "gram_of"]
 
 MILLION = 1_000_000
+NO_BAND = ""  # the group of students whose band is not known
 _BLOCK = 1 << 15  # students: `_pair_and_weighted` packs two sums into 53 bits
 _WINDOW = 64  # entries a step looks back: beyond, the decay has left nothing
 
@@ -36,12 +38,15 @@ class Gram:
         (so that sums are exact whatever their order).
     directed : ndarray of float, shape (n_apps, n_apps), or None
         Students who first used the row's app strictly before the column's.
+    bands : dict of str to ndarray of float, shape (n_apps + 1,)
+        By band, NO_BAND included: the students who used each app; last, the students.
     """
 
     n_students: float
     pair: np.ndarray
     weighted: np.ndarray
     directed: np.ndarray | None = None
+    bands: dict[str, np.ndarray] = field(default_factory=dict)
 
     def plus(self, other: Gram, times: float = 1.0) -> Gram:
         """Add `times` the other Gram over the same apps."""
@@ -51,7 +56,30 @@ class Gram:
             self.pair + times * other.pair,
             self.weighted + times * other.weighted,
             self.directed + times * other.directed if both else None,
+            {
+                band: self.bands.get(band, 0.0) + times * other.bands.get(band, 0.0)
+                for band in self.bands.keys() | other.bands.keys()
+            },
         )
+
+    @property
+    def n_bands(self) -> int:
+        """Bands with students, those without a known band being one."""
+        return sum(counts[-1] > 0 for counts in self.bands.values())
+
+    def centred(self) -> np.ndarray:
+        """Return the pair count around each band's own mean, shape (n_apps, n_apps).
+
+        G - sum_b n_b mu_b mu_b', mu_b being the share of the n_b students of band b who
+        used each app: what is left is co-use that the band does not explain.
+        """
+        matrix = self.pair.copy()
+        # sums of floats depend on their order
+        for _, counts in sorted(self.bands.items()):
+            users, students = counts[:-1], counts[-1]
+            if students > 0:
+                matrix -= np.outer(users, users) / students
+        return matrix
 
 
 def _pair_and_weighted(block: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
@@ -73,30 +101,62 @@ def _pair_and_weighted(block: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray
     return product >> 36, product & ((1 << 36) - 1)
 
 
+def _by_band(
+    block: sparse.csr_matrix, band: np.ndarray | None
+) -> Iterator[tuple[str, np.ndarray]]:
+    used = np.diff(block.indptr) > 0
+    if band is None:
+        names, group = np.array([NO_BAND]), np.zeros(len(used), int)
+    else:
+        known = np.where(pd.isna(band), NO_BAND, band).astype(str)
+        names, group = np.unique(known, return_inverse=True)
+    entry = np.repeat(group, np.diff(block.indptr))
+    for number, name in enumerate(names):
+        apps = block.indices if band is None else block.indices[entry == number]
+        users = np.bincount(apps, minlength=block.shape[1])
+        yield str(name), np.append(users, np.count_nonzero(used & (group == number)))
+
+
 def gram_of(
-    parts: Iterable[sparse.csr_matrix], n_apps: int, directed: np.ndarray | None = None
+    parts: Iterable[tuple[sparse.csr_matrix, np.ndarray | None]],
+    n_apps: int,
+    directed: np.ndarray | None = None,
 ) -> Gram:
-    """Sum the Gram over blocks of students (students x apps, one entry per use)."""
+    """Sum the Gram over blocks of students.
+
+    Parameters
+    ----------
+    parts : iterable of (sparse matrix, ndarray of object or None)
+        Students x apps, one entry per use; the students' bands (null: not known), None
+        where no student has one.
+    n_apps : int
+    directed : ndarray, shape (n_apps, n_apps), optional
+    """
     pair = np.zeros((n_apps, n_apps), np.int64)
     weighted = np.zeros((n_apps, n_apps), np.int64)
     n_students = 0
-    for part in parts:
+    bands: dict[str, np.ndarray] = {}
+    for part, band in parts:
+        for name, counts in _by_band(part, band):
+            bands[name] = bands.get(name, 0.0) + counts
         for start in range(0, part.shape[0], _BLOCK):
             block = part[start : start + _BLOCK] if part.shape[0] > _BLOCK else part
             n_students += int(np.count_nonzero(np.diff(block.indptr)))
             block_pair, block_weighted = _pair_and_weighted(block)
             pair += block_pair
             weighted += block_weighted
-    return Gram(n_students, pair.astype(float), weighted.astype(float), directed)
+    return Gram(n_students, pair.astype(float), weighted.astype(float), directed, bands)
 
 
-def blocks(rows: Rows, size: int = _BLOCK) -> Iterator[sparse.csr_matrix]:
-    """Cut rows (sorted by student) into sparse blocks of students."""
+def blocks(
+    rows: Rows, size: int = _BLOCK
+) -> Iterator[tuple[sparse.csr_matrix, np.ndarray]]:
+    """Cut rows (sorted by student) into sparse blocks of students, with their bands."""
     starts = np.append(0, np.cumsum(rows.lengths))
     for low in range(0, len(rows.students), size):
         high = min(low + size, len(rows.students))
         cut = slice(starts[low], starts[high])
-        yield sparse.csr_matrix(
+        block = sparse.csr_matrix(
             (
                 np.ones(starts[high] - starts[low]),
                 rows.app[cut],
@@ -104,6 +164,7 @@ def blocks(rows: Rows, size: int = _BLOCK) -> Iterator[sparse.csr_matrix]:
             ),
             shape=(high - low, len(rows.apps)),
         )
+        yield block, rows.band[low:high]
 
 
 def directed_count(rows: Rows) -> np.ndarray | None:

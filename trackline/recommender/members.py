@@ -46,13 +46,24 @@ def evened(gram: Gram, even: float) -> np.ndarray:
     return (1 - even) * gram.pair + even * mean / MILLION * gram.weighted
 
 
-def edlae(gram: Gram, ridge: float, dropout: float, even: float) -> np.ndarray:
-    """EASE with a dropout diagonal (Steck 2019; 2020): B_ij = -P_ij / P_jj."""
-    pair = evened(gram, even)
+def edlae(
+    gram: Gram, ridge: float, dropout: float, even: float, centred: bool = False
+) -> np.ndarray:
+    """EASE with a dropout diagonal (Steck 2019; 2020): B_ij = -P_ij / P_jj.
+
+    Centred, B explains what differs from the band's mean; the overall mean m comes back
+    as that of a history of mean length: x B + (m - m B) / sum(m). It stands in every
+    row, as x adds up to 1, so scoring asks for no band. (`even` has no centred form:
+    the sum of 1 / own apps over a band's students is not counted.)
+    """
+    pair = gram.centred() if centred else evened(gram, even)
     diagonal = ridge * gram.n_students + dropout / (1 - dropout) * np.diag(pair) + 1e-9
     precision = inverse(pair + np.diag(diagonal))
     weights = -precision / np.diag(precision)
     np.fill_diagonal(weights, 0.0)
+    if centred:
+        mean = np.diag(gram.pair)
+        weights += (mean - mean @ weights) / max(mean.sum(), 1e-9)
     return weights
 
 

@@ -79,7 +79,8 @@ def _qualities(task: Task, candidates: list[Candidate]) -> dict[Candidate, float
 
 
 def _kind(candidate: Candidate) -> tuple:
-    return candidate.member, dict(candidate.setting).get("even")
+    setting = dict(candidate.setting)
+    return candidate.member, setting.get("even"), setting.get("centred", False)
 
 
 def _leaders(quality: dict[Candidate, float], most: int) -> list[Candidate]:

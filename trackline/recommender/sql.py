@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from trackline.recommender.frames import FOLDS
-from trackline.recommender.gram import Gram
+from trackline.recommender.gram import NO_BAND, Gram
 
 __all__ = ["DIALECTS", "fold_sql", "gram_sql", "grams_of"]
 
@@ -103,7 +103,8 @@ def grams_of(co_use: Any, apps: np.ndarray) -> dict[int, Gram]:
     Parameters
     ----------
     co_use : DataFrame
-        Columns of `gram_sql`; bands are added up.
+        Columns of `gram_sql`. Pairs of all bands are added up; `Gram.bands` keeps the
+        users by band.
     apps : ndarray of str
         Order of rows and columns; others are ignored. A student's 1 / n still counts
         all apps.
@@ -118,6 +119,8 @@ def grams_of(co_use: Any, apps: np.ndarray) -> dict[int, Gram]:
     fold = frame["fold"].to_numpy(int)
     millionths = frame["weighted_count"].to_numpy(float)
     diagonal = (frame["app_id"] == frame["next_app_id"]).to_numpy()
+    band = np.where(frame["band"].isna(), NO_BAND, frame["band"]).astype(str)
+    pairs = frame["pair_count"].to_numpy(float)
     for number in range(FOLDS):
         here = known & (fold == number)
         at = row[here] * n + column[here]
@@ -128,12 +131,17 @@ def grams_of(co_use: Any, apps: np.ndarray) -> dict[int, Gram]:
             values = frame[name].to_numpy(float)[here]
             return np.bincount(at, values, minlength=n * n).reshape(n, n)
 
-        # a student's shares add up to one: the diagonal counts the students
-        students = millionths[diagonal & (fold == number)].sum() / 1e6
+        bands = {}
+        for name in np.unique(band[fold == number]):
+            own = diagonal & (fold == number) & (band == name)
+            users = np.bincount(row[own & known], pairs[own & known], minlength=n)
+            # a student's shares add up to one: the diagonal counts the students
+            bands[name] = np.append(users, round(millionths[own].sum() / 1e6))
         grams[number] = Gram(
-            round(students),
+            sum(counts[-1] for counts in bands.values()),
             square("pair_count"),
             square("weighted_count"),
             square("directed_count"),
+            bands,
         )
     return grams

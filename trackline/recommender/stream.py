@@ -87,6 +87,17 @@ def _block(table: pa.Table, starts: np.ndarray, apps: pa.Array) -> sparse.csr_ma
     )
 
 
+def _bands(table: pa.Table, starts: np.ndarray) -> np.ndarray | None:
+    """Return each student's band, the last in order of its rows', or None."""
+    if "band" not in table.column_names:
+        return None
+    column = _plain(table["band"].combine_chunks())
+    names = pc.unique(column).drop_null().sort()
+    place = pc.index_in(column, names).fill_null(-1).to_numpy(zero_copy_only=False)
+    last = np.maximum.reduceat(place, starts)
+    return np.append(names.cast(pa.string()).to_pylist(), [None]).astype(object)[last]
+
+
 def fit_batches(
     batches: Iterator[pa.RecordBatch], apps: Any, random_state: int = 0
 ) -> Recommender:
@@ -109,10 +120,10 @@ def fit_batches(
     sampled: list[pa.Table] = []
     state = {"seen": 0, "step": 1}
 
-    def parts() -> Iterator[sparse.csr_matrix]:
+    def parts() -> Iterator[tuple[sparse.csr_matrix, np.ndarray | None]]:
         for table, starts in _students(batches):
             _keep(sampled, state, table, starts)
-            yield _block(table, starts, known)
+            yield _block(table, starts, known), _bands(table, starts)
 
     with threadpool_limits(1):
         total = gram_of(parts(), len(names))

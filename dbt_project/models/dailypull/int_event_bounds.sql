@@ -1,21 +1,27 @@
 -- one row per student with new events: the first day whose sums they can change. An event
 -- without a duration lasts until the student's next one, so a new event reaches back to
--- the day of the one before it
+-- the day of the one before it. In a district that has another time zone than when its
+-- events were summed, every event is new
 {{ config(**only_this_night()) }}
 with
     events as (select * from {{ ref("int_event_versions") }}),
     districts as (select district_id, time_zone from {{ ref("int_districts") }}),
 
     marks as (
-        select district_id, counted_to
+        select district_id, counted_to, time_zone
         from {{ ref("int_usage_marks") }}
         where reader = 'int_usage_versions'
     ),
 
     counted as (
-        select districts.district_id, coalesce(marks.counted_to, 0) as counted_to,
+        select
+            districts.district_id,
+            coalesce(marks.counted_to, 0) as counted_to,
+            marks.district_id is null as is_counted_anew,
         from districts
-        left join marks on districts.district_id = marks.district_id
+        left join marks
+            on districts.district_id = marks.district_id
+            and districts.time_zone = marks.time_zone
     ),
 
     both_versions as (
@@ -54,11 +60,17 @@ select
     touched.district_id,
     touched.student_id,
     districts.time_zone,
-    {{ local_date(
-        "coalesce(previous.occurred_at, touched.occurred_at)", "districts.time_zone"
-    ) }} as first_date,
+    case
+        when counted.is_counted_anew
+        then cast('0001-01-01' as date)
+        else
+            {{ local_date(
+                "coalesce(previous.occurred_at, touched.occurred_at)", "districts.time_zone"
+            ) }}
+    end as first_date,
 from touched
 inner join districts on touched.district_id = districts.district_id
+inner join counted on touched.district_id = counted.district_id
 left join previous
     on touched.district_id = previous.district_id
     and touched.student_id = previous.student_id

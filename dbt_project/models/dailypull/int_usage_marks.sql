@@ -13,4 +13,5 @@ select
     cast(null as bigint) as counted_to,
     cast(null as date) as as_of,
     cast(null as date) as school_year_starts_on,
+    cast(null as varchar) as time_zone,
 where false
