@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from spark_cluster import BUILT
 
 from trackline.cluster import processes
 from trackline.settings import ROOT, RefusedError
@@ -69,17 +70,18 @@ def test_a_python_model_that_fails_fails_loudly(cluster, project):
         [{"student_id": "1", "app_id": "alpha", "usage_date": "2025-02-01",
           "usage_minutes": "5"}],
     )  # fmt: skip
-    cluster.build(project, "--select", "districts")
+    cluster.build(project, "--select", "districts", *BUILT)
     with project.monkeypatch.context() as patch:
         patch.setattr("trackline.landing.new_files", lambda *_: 1 / 0, raising=True)
-        outcome = cluster.dbt(project, "--select", "stg_landing__files")
+        outcome = cluster.dbt(project, "--select", "stg_landing__files", *BUILT)
     assert not outcome.success
     assert "division by zero" in str(outcome)
 
 
 def test_a_wrong_seed_refuses_the_build(cluster, project):
     project.configure([{"district_id": "North!"}])
-    outcome = cluster.dbt(project, "--select", "districts")
+    outcome = cluster.dbt(project, "--select", "districts", *BUILT)
     assert not outcome.success
     assert "districts.csv" in str(outcome)
-    assert cluster.rows("show tables in main") == []
+    tables = cluster.rows("show tables in main")
+    assert [row["tableName"] for row in tables if not row["isTemporary"]] == []
