@@ -129,7 +129,7 @@ def _swap_content(path) -> None:
 def test_a_file_that_vanishes_while_a_build_reads_is_read_when_it_is_back(
     project, monkeypatch
 ):
-    """Nothing but its content says whether a file is broken: a lost share says nothing."""  # noqa: E501
+    """Only its content says whether a file is broken: a lost share says nothing."""
     lost = [
         project.deliver(f"north/app_usage/lost.{kind}", [
             {"student_id": kind, "app_id": "alpha", "usage_date": "2025-02-01",

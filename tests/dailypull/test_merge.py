@@ -110,7 +110,7 @@ def test_nothing_new_changes_nothing(project):
 
 
 def test_a_day_used_and_withdrawn_while_it_waited_is_no_last_day(project, monkeypatch):
-    """Totals are kept up by changes: two of one day must not leave the first's traces."""  # noqa: E501
+    """Totals are kept up by changes: of two of one day the first leaves no trace."""
     monkeypatch.setenv("TRACKLINE_AS_OF", "2025-02-01")
     project.deliver("north/app_usage/1.csv", [usage(day="2025-02-01")])
     project.pull()

@@ -35,8 +35,8 @@ __all__ = [
 
 K = 10
 _CELLS = 1_000_000  # students x apps scored per setting: bounds the time of a search
-_TIMES = 5  # how often a student is asked at most
 _FIRST = 500_000  # the same for the first round of a large search
+_TIMES = 5  # how often a student is asked at most
 _TIMED = ("cosine", "rp3beta", "edlae", "directed", "walk")
 # EDLAE's worst corner on OULAD: where there are bands its two places (even 0 and 1) are
 # the centred matrix's, so that a search costs what it did
