@@ -155,13 +155,16 @@ def test_readers_see_whole_models_while_they_are_replaced(tmp_path):
     assert seen <= {51, 450}
 
 
-def test_old_logs_are_removed(tmp_path):
+def test_old_logs_are_removed(tmp_path, monkeypatch):
+    # six runs in one millisecond: the id of a removed run is never given again
+    monkeypatch.setattr("time.time_ns", lambda: 1_700_000_000_000_000_000)
     folder = Storage(str(tmp_path), Limits(kept_runs=3)).folder("a", "b")
     runs = []
     for _ in range(6):
         runs.append(folder.reserve_run())
         folder.write_run(runs[-1], {"report.md": b"x"})
     assert [bool(folder.run(str(run))) for run in runs] == [False] * 3 + [True] * 3
+    assert runs == sorted(set(runs))
     assert folder.run("..") == {}
 
 

@@ -192,8 +192,9 @@ class ModelFolder:
                 return self.write(state, version)
 
     def reserve_run(self) -> int:
-        """Begin a run; its id is the time in milliseconds or the next free one."""
-        runid = time.time_ns() // 1_000_000
+        """Begin a run; its id is the time in milliseconds and above every kept id."""
+        after_kept = [int(run) + 1 for run in self._runs()[-1:]]
+        runid = max([time.time_ns() // 1_000_000, *after_kept])
         while True:
             try:
                 if self._local:
@@ -209,8 +210,7 @@ class ModelFolder:
         """Write a run's log and remove the logs of runs too many."""
         for name, content in files.items():
             self.fs.pipe_file(f"{self.path}/logs/{runid}/{name}", content)
-        runs = sorted(self._names("logs"), key=lambda name: (len(name), name))
-        for old in runs[: -self._kept_runs]:
+        for old in self._runs()[: -self._kept_runs]:
             with contextlib.suppress(FileNotFoundError):
                 self.fs.rm(f"{self.path}/logs/{old}", recursive=True)
 
@@ -223,6 +223,10 @@ class ModelFolder:
             for name in self._names(f"logs/{runid}")
             if not name.startswith(".")
         }
+
+    def _runs(self) -> list[str]:
+        """Return the ids of the kept runs, oldest first."""
+        return sorted(filter(str.isdigit, self._names("logs")), key=int)
 
     def _names(self, folder: str) -> list[str]:
         try:
