@@ -124,6 +124,7 @@ def oulad() -> None:
                 x = np.nan_to_num(analysis.dataset(labelled=False).features)
                 told[interval].append(
                     (
+                        analysis.rows.user_id.to_numpy(str),
                         truth(build, analysis),
                         classifier.predict_proba(x)[:, 1],
                         plain[interval].predict_proba(x)[:, 1],
@@ -134,12 +135,33 @@ def oulad() -> None:
         "|---|---|---|---|---|---|---|"
     )
     for interval, found in told.items():
-        y, ours, theirs = (
+        who, y, ours, theirs = (
             np.concatenate(column) for column in zip(*found, strict=True)
         )
         rows = f"{len(learned[interval].labels)} -> {len(y)}"
         for name, p in (("Trackline", ours), ("plain logistic regression", theirs)):
-            print(f"| {interval} | {name} | {rows} | {rated(y, p)} |")
+            values = " | ".join(f"{value:.4f}" for value in rated(y, p))
+            print(f"| {interval} | {name} | {rows} | {values} |")
+        print(f"| {interval} | difference | | {differences(who, y, ours, theirs)} |")
+
+
+def differences(
+    who: np.ndarray, y: np.ndarray, ours: np.ndarray, theirs: np.ndarray
+) -> str:
+    """Return the 95 % intervals of the differences: 1,000 draws of whole students."""
+    students, at = np.unique(who, return_inverse=True)
+    rows = np.split(np.argsort(at, kind="stable"), np.cumsum(np.bincount(at))[:-1])
+    random = np.random.default_rng(0)
+    drawn = []
+    for _ in range(1000):
+        some = np.concatenate(
+            [rows[i] for i in random.integers(len(students), size=len(students))]
+        )
+        drawn.append(
+            np.subtract(rated(y[some], ours[some]), rated(y[some], theirs[some]))
+        )
+    low, high = np.quantile(drawn, (0.025, 0.975), axis=0)
+    return " | ".join(f"{a:+.4f} to {b:+.4f}" for a, b in zip(low, high, strict=True))
 
 
 def courses() -> None:
@@ -177,10 +199,11 @@ def courses() -> None:
             for course in np.unique(where):
                 out = where == course
                 p[out] = learn(x[~out], y[~out]).predict_proba(x[out])[:, 1]
-            print(f"| {interval} | {name} | {rated(y, p)} |", flush=True)
+            values = " | ".join(f"{value:.4f}" for value in rated(y, p))
+            print(f"| {interval} | {name} | {values} |", flush=True)
 
 
-def rated(y: np.ndarray, p: np.ndarray) -> str:
+def rated(y: np.ndarray, p: np.ndarray) -> tuple[float, ...]:
     """Return AUC, weighted F1, Brier score and calibration error over tenths."""
     from sklearn.metrics import brier_score_loss, f1_score, roc_auc_score
 
@@ -189,13 +212,12 @@ def rated(y: np.ndarray, p: np.ndarray) -> str:
         abs(p[tenth == k].mean() - y[tenth == k].mean()) * (tenth == k).mean()
         for k in np.unique(tenth)
     )
-    values = (
+    return (
         roc_auc_score(y, p),
         f1_score(y, p >= 0.5, average="weighted"),
         brier_score_loss(y, p),
         error,
     )
-    return " | ".join(f"{value:.4f}" for value in values)
 
 
 def main() -> None:
