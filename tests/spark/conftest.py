@@ -19,6 +19,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.spark)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def installed() -> None:
+    # not on import: what `make test` leaves out is then not told as skipped either
+    pytest.importorskip("pyspark", reason="requirements-cluster.lock is not installed")
+
+
 @pytest.fixture(scope="session")
 def running_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator:
     try:

@@ -11,8 +11,6 @@ from spark_cluster import BUILT
 from trackline.cluster import processes
 from trackline.settings import ROOT, RefusedError
 
-pytest.importorskip("pyspark", reason="requirements-cluster.lock is not installed")
-
 
 def dbt(project, *arguments: str) -> subprocess.CompletedProcess[str]:
     # a process of its own: this one may have a session open
