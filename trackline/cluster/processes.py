@@ -27,7 +27,10 @@ PATIENCE_SECONDS = 90.0
 # what an empty executor and its Python workers leave of it is 0.5 GB
 WORKER_MEMORY, EXECUTOR_MEMORY = "1g", "1g"
 DRIVER_MEMORY, DAEMON_MEMORY = "1g", "256m"
-JAVA = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
+JAVA = (
+    # with one tier the code cache has 48 MB, and a build of this size fills it
+    "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m"
+)
 
 
 @dataclass(frozen=True)
