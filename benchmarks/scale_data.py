@@ -1,8 +1,9 @@
 """A consortium's landing files: districts, students, apps and days as they are used.
 
-The first district has a tenth of all students where there are a hundred; a few apps
-take most of the minutes; school is on weekdays; six students of ten have two
-assessments. Everything is drawn by hashing counters: the same rows each time.
+The first district has a tenth of all students where there are a hundred; a student
+uses some 15 applications, a few of which are nearly everybody's; school is on weekdays;
+six students of ten have two assessments. Everything is drawn by hashing counters: the
+same rows each time.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FIRST_DAY = date(2025, 8, 4)
 SCHOOL_DAYS = 180
 PART_ROWS = 5_000_000
+APPS_A_STUDENT = 15
 
 
 @dataclass(frozen=True)
@@ -57,11 +59,17 @@ select
     1 + (hash(day, student) % 4)::bigint as session_count,
 from (
     select distinct
-        (hash(i, 1, {seed}) % {self.students})::bigint as student,
-        (({self.apps} - 1) * pow((hash(i, 2, {seed}) % 1000003) / 1000003.0, 2))::bigint
-            as app,
-        ({first} + i * {days} // {rows})::bigint as day,
-    from range({rows}) as numbers(i)
+        student,
+        (({self.apps} - 1) * pow((hash(student, slot) % 1000003) / 1000003.0, 2))
+            ::bigint as app,
+        day,
+    from (
+        select
+            (hash(i, 1, {seed}) % {self.students})::bigint as student,
+            hash(i, 2, {seed}) % {APPS_A_STUDENT} as slot,
+            ({first} + i * {days} // {rows})::bigint as day,
+        from range({rows}) as numbers(i)
+    )
 )"""
 
     def district_sql(self, student: str) -> str:

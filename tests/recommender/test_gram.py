@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 from recommender_data import co_use, interactions
 
+from trackline.recommender.build import co_use as counted
 from trackline.recommender.frames import FOLDS, encode, student_hashes
 from trackline.recommender.gram import Steps, blocks, directed_count, gram_of
 from trackline.recommender.sql import fold_sql, gram_sql, grams_of
@@ -144,6 +145,31 @@ def test_sql_gram_keeps_districts_and_bands_apart():
             part.sort_values(keys).reset_index(drop=True),
             one.sort_values(keys).reset_index(drop=True),
         )
+
+
+def test_products_count_what_the_sql_counts():
+    # band unknown for some; one student of 128 apps, whose share 7812.5 is rounded up
+    table = interactions(300, n_apps=140, seed=5)
+    table.loc[table.student_id.str.endswith("7"), "band"] = None
+    many = [("many", f"app{i:02d}", "excellent") for i in range(128)]
+    table = pd.concat(
+        [table, pd.DataFrame(many, columns=["student_id", "app_id", "band"])]
+    )
+    table["first_used_on"] = pd.to_datetime(table.used_at).dt.floor("D")
+    table["first_used_on"] = table.first_used_on.fillna(table.first_used_on.min())
+    north = table.assign(district_id="north")
+    south = table[table.student_id > "00100"].assign(district_id="south")
+    both = pd.concat([north, south]).drop(columns="used_at")
+    con = duckdb.connect()
+    con.register("uses", both)
+    by_sql = con.sql(gram_sql("uses", by_fold=False)).project(
+        "district_id, band, app_id, next_app_id, pair_count, directed_count,"
+        " weighted_count"
+    )
+    by_products = counted(con, con.table("uses"))
+    assert by_products.columns == by_sql.columns
+    assert len(by_sql) > 10_000
+    assert by_products.order("all").fetchall() == by_sql.order("all").fetchall()
 
 
 def test_sql_fold_equals_python_fold():

@@ -32,9 +32,9 @@ FIT = {"district_id": "varchar", "fit": "varchar"}
 
 
 def co_use(session: SparkSession, histories: DataFrame) -> DataFrame:
-    """Return the co-use matrix of `gram_sql`."""
+    """Return the co-use matrix of `gram_sql`, the folds added up."""
     histories.createOrReplaceTempView("co_use_rows")
-    return session.sql(for_spark(gram_sql("co_use_rows", "spark")))
+    return session.sql(for_spark(gram_sql("co_use_rows", "spark", by_fold=False)))
 
 
 def build(

@@ -9,12 +9,27 @@ import duckdb
 import pandas as pd
 
 from trackline.recommender import store
-from trackline.recommender.districts import Options, each_district
-from trackline.recommender.sql import gram_sql
+from trackline.recommender.districts import Options, Pool, each_district
+from trackline.recommender.frames import encode
+from trackline.recommender.gram import co_use_rows
 
 __all__ = ["STUDENTS", "TYPES", "build", "co_use"]
 
 STUDENTS = "district_id, student_id, performance as band"
+POOLED = "app_id, next_app_id, " + ", ".join(
+    f"sum({name})::bigint as {name}"
+    for name in ("pair_count", "directed_count", "weighted_count")
+)
+
+CO_USE_TYPES = {
+    "district_id": "varchar",
+    "band": "varchar",
+    "app_id": "varchar",
+    "next_app_id": "varchar",
+    "pair_count": "bigint",
+    "directed_count": "bigint",
+    "weighted_count": "bigint",
+}
 
 TYPES = {
     "district_id": "varchar",
@@ -37,9 +52,30 @@ TYPES = {
 def co_use(
     con: duckdb.DuckDBPyConnection, histories: duckdb.DuckDBPyRelation
 ) -> duckdb.DuckDBPyRelation:
-    """Return the co-use matrix of `gram_sql`; trackline.cluster has Spark's half."""
+    """Return the co-use matrix of `gram_sql`, the folds added up.
+
+    By sparse products, district by district: memory is that of the largest one.
+    trackline.cluster has Spark's half, which is the SQL.
+    """
+    columns = ", ".join(f"{name} {kind}" for name, kind in CO_USE_TYPES.items())
+    con.execute(f"create or replace temp table co_use_counts ({columns})")
     histories.create_view("co_use_rows", replace=True)
-    return con.sql(gram_sql("co_use_rows", "duckdb"))
+    districts = con.execute("select distinct district_id from co_use_rows order by 1")
+    for (district_id,) in districts.fetchall():
+        rows = con.execute(
+            "select student_id, app_id, band, first_used_on as used_at from co_use_rows"
+            " where district_id = $district_id",
+            {"district_id": district_id},
+        ).to_arrow_table()
+        # numbered names: a text per row would cost more than the products
+        frame = rows.to_pandas(strings_to_categorical=True, date_as_object=False)
+        counts = co_use_rows(encode(frame)).assign(district_id=district_id)
+        con.register("co_use_of_district", counts)
+        con.execute(
+            "insert into co_use_counts by name select * from co_use_of_district"
+        )
+        con.unregister("co_use_of_district")
+    return con.table("co_use_counts")
 
 
 @singledispatch
@@ -72,6 +108,7 @@ def build(
     def of(name: str) -> Callable[[str], pd.DataFrame]:
         view = f"recommender_{name}"
         tables[name].create_view(view, replace=True)
+        # in order: sums of floats depend on it
         return lambda district_id: con.execute(
             f"select * from {view} where district_id = $district_id order by all",
             {"district_id": district_id},
@@ -84,11 +121,11 @@ def build(
         apps=tables["apps"].df(),
         students=of("students"),
         histories=of("histories"),
-        co_use=tables["co_use"].df(),
-        # sums of floats depend on their order
-        outcomes=tables["outcomes"].order("all").df(),
+        co_use=of("co_use"),
+        outcomes=of("outcomes"),
         outcome_uses=of("outcome_uses"),
         options=options,
+        pool=Pool.of(tables["co_use"].aggregate(POOLED).order("all").df()),
     ):
         store.tell(models, district.district_id, district.note)
         if district.model is None:

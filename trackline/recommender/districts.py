@@ -105,8 +105,8 @@ def recommend_districts(
     apps: pd.DataFrame,
     students: Loaded,
     histories: Loaded,
-    co_use: pd.DataFrame,
-    outcomes: pd.DataFrame | None = None,
+    co_use: Loaded,
+    outcomes: Loaded | None = None,
     outcome_uses: Loaded | None = None,
     options: Options | None = None,
 ) -> Result:
@@ -164,15 +164,16 @@ def each_district(
     apps: pd.DataFrame,
     students: Loaded,
     histories: Loaded,
-    co_use: pd.DataFrame,
-    outcomes: pd.DataFrame | None = None,
+    co_use: Loaded,
+    outcomes: Loaded | None = None,
     outcome_uses: Loaded | None = None,
     options: Options | None = None,
+    pool: Pool | None = None,
 ) -> Iterator[District]:
     """Train one district after the other, and recommend to its students.
 
-    Memory is that of the largest district where students, histories and outcome_uses
-    load a district's rows when asked.
+    Memory is that of the largest district where the tables load a district's rows when
+    asked.
 
     Parameters
     ----------
@@ -184,13 +185,15 @@ def each_district(
     histories : DataFrame or callable
         district_id, student_id, app_id, first_used_on, last_used_on, is_used (counts
         as used now: not recommended). Eligible apps of these students.
-    co_use : DataFrame
-        `gram_sql` over all students' use of eligible apps.
-    outcomes : DataFrame, optional
+    co_use : DataFrame or callable
+        `gram_sql` over all students' use of eligible apps, with folds or without.
+    outcomes : DataFrame or callable, optional
         district_id and the columns of `outcome.fit_district`.
     outcome_uses : DataFrame or callable, optional
         district_id, student_id, app_id, usage_minutes strictly between the two scores.
     options : Options, optional
+    pool : Pool, optional
+        Needed where co_use is a callable.
 
     Yields
     ------
@@ -198,8 +201,10 @@ def each_district(
         In order of district_id.
     """
     options = options or Options()
-    effects = effects_of(_fits(outcomes, outcome_uses), options)
-    pool = Pool.of(co_use)
+    districts = sorted(apps["district_id"].unique())
+    effects = effects_of(_fits(districts, outcomes, outcome_uses), options)
+    if pool is None:
+        pool = Pool.of(co_use)
     load = {
         "students": _loader(students),
         "histories": _loader(histories),
@@ -254,15 +259,19 @@ def _empty() -> pd.DataFrame:
     return pd.DataFrame({c: pd.Series(dtype=object) for c in COLUMNS})
 
 
-def _fits(outcomes: pd.DataFrame | None, uses: Loaded | None) -> dict[str, Outcome]:
+def _fits(
+    districts: list[str], outcomes: Loaded | None, uses: Loaded | None
+) -> dict[str, Outcome]:
     if outcomes is None or uses is None:
         return {}
-    uses_of = _loader(uses)
-    fits = {
-        district: fit_district(one, uses_of(district))
-        for district, one in outcomes.groupby("district_id", sort=True)
-    }
-    return {district: fit for district, fit in fits.items() if fit is not None}
+    outcomes_of, uses_of = _loader(outcomes), _loader(uses)
+    fits = {}
+    for district in districts:
+        own = outcomes_of(district)
+        fit = fit_district(own, uses_of(district)) if len(own) else None
+        if fit is not None:
+            fits[district] = fit
+    return fits
 
 
 def effects_of(fits: dict[str, Outcome], options: Options) -> pd.DataFrame:
@@ -313,7 +322,7 @@ class Pool:
 
 
 def _summed(co_use: pd.DataFrame, apps: np.ndarray) -> Gram:
-    return next(iter(grams_of(co_use.assign(fold=0, band=None), apps).values()))
+    return grams_of(co_use.assign(fold=0, band=None), apps)[0]
 
 
 def _popularity(

@@ -15,7 +15,10 @@ from scipy import sparse
 
 from trackline.recommender.frames import Rows
 
-__all__ = ["MILLION", "NO_BAND", "Gram", "Steps", "blocks", "directed_count", "gram_of"]
+__all__ = [
+    "MILLION", "NO_BAND", "Gram", "Steps", "blocks", "co_use_rows", "directed_count",
+    "gram_of",
+]  # fmt: skip
 
 MILLION = 1_000_000
 NO_BAND = ""  # the group of students whose band is not known
@@ -89,7 +92,8 @@ def _pair_and_weighted(block: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray
     count, the remainder the weighted one, both exact (2^15 * 10^6 < 2^36).
     """
     lengths = np.diff(block.indptr)
-    share = np.rint(MILLION / np.maximum(lengths, 1)).astype(np.int64)
+    # half up, as SQL rounds: a student of 128 apps counts 7813
+    share = np.floor(MILLION / np.maximum(lengths, 1) + 0.5).astype(np.int64)
     ones = sparse.csr_matrix(
         (np.ones(block.nnz, np.int64), block.indices, block.indptr), shape=block.shape
     )
@@ -178,6 +182,40 @@ def directed_count(rows: Rows) -> np.ndarray | None:
         key = rows.app[earlier[keep]] * n + rows.app[later[keep]]
         total += np.bincount(key, minlength=n * n)
     return total.reshape(n, n)
+
+
+def co_use_rows(rows: Rows) -> pd.DataFrame:
+    """Count co-use by band, by sparse products.
+
+    Returns
+    -------
+    DataFrame
+        band, app_id, next_app_id, pair_count, directed_count, weighted_count: the rows
+        of `sql.gram_sql` of one district and all folds.
+    """
+    band = np.where(pd.isna(rows.band), NO_BAND, rows.band).astype(str)
+    tables = []
+    for name in np.unique(band):
+        some = rows.select(np.flatnonzero(band == name))
+        gram = gram_of(blocks(some), len(rows.apps))
+        one, other = np.nonzero(gram.pair)
+        directed = directed_count(some)
+        counts = {
+            "pair_count": gram.pair,
+            "directed_count": 0 * gram.pair if directed is None else directed,
+            "weighted_count": gram.weighted,
+        }
+        tables.append(
+            pd.DataFrame(
+                {
+                    "band": name if name != NO_BAND else None,
+                    "app_id": pd.Categorical.from_codes(one, rows.apps),
+                    "next_app_id": pd.Categorical.from_codes(other, rows.apps),
+                    **{n: c[one, other].astype(np.int64) for n, c in counts.items()},
+                }
+            ).astype({"band": "string"})
+        )
+    return pd.concat(tables, ignore_index=True)
 
 
 def _lags(rows: Rows, window: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
