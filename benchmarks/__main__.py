@@ -9,6 +9,7 @@ import tempfile
 PARTS = (
     ("benchmarks.daily_pull", "--rows", "20e6", "--peers", "--write"),
     ("benchmarks.recommender", "accuracy"),
+    ("benchmarks.insights", "cost"),
     ("benchmarks.server",),
 )
 

@@ -22,6 +22,8 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
+import duckdb
+
 from benchmarks.landing_data import FIRST_DAY, write_history, write_night
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -92,6 +94,15 @@ def measured(part: str, folder: Path, night: int) -> dict:
     }
 
 
+def merged(folder: Path) -> tuple[int, int]:
+    """Return the rows of use and the students in the warehouse."""
+    with duckdb.connect(str(folder / "warehouse.duckdb"), read_only=True) as con:
+        return con.execute(
+            "select (select count(*) from fct_daily_usage),"
+            " (select count(*) from dim_students)"
+        ).fetchone()
+
+
 def main() -> None:
     """Make the data, run every part, print and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -134,7 +145,10 @@ def main() -> None:
         tell(f"night {night + 1}, daily pull", measured("pull", folder, night))
         if options.peers:
             for peer in ("polars", "pandas"):
-                tell(f"night {night + 1}, {peer} script", measured(peer, folder, night))
+                cost = measured(peer, folder, night)
+                tell(f"night {night + 1}, {peer} script", cost)
+                if (cost["rows"], cost["students"]) != merged(folder):
+                    raise SystemExit(f"results differ: {merged(folder)}")
     tell("a night without files", measured("pull", folder, options.nights - 1))
     if options.write:
         write_table(rows, int(options.night_rows), lines)
