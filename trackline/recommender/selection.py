@@ -38,18 +38,16 @@ def choose(task: Task, joining: int = 2) -> Choice:
     if task.finer is not None:
         finer = task.finer(_leaders(quality, 12))
         quality |= _qualities(first, [c for c in finer if c not in quality])
-    order = _leaders(quality, 12)
-    if first is not task:
-        quality |= _qualities(task, order)
-        order = _leaders({c: quality[c] for c in order}, 12)
-    order = order[:8]
-    kept = {c: task.scores(c) for c in order}
+    kept = {c: task.scores(c) for c in _leaders(quality, 12)}
+    found = {c: _mean(task.quality(scores)) for c, scores in kept.items()}
+    quality |= found
+    order = _leaders(found, 8)
     members_best = {_kind(c): c for c in reversed(order)}.values()
     alike = [c for c in members_best if quality[c] >= (1 - _ALIKE) * quality[order[0]]]
     alike.sort(key=order.index)
     blend = [(c, 1.0) for c in alike]
     current = [sum(scores) for scores in zip(*(kept[c] for c in alike), strict=True)]
-    level = float(np.nanmean(task.quality(current)))
+    level = _mean(task.quality(current))
     while len(blend) < len(alike) + joining:
         best: tuple | None = None
         for candidate in order:
@@ -61,7 +59,7 @@ def choose(task: Task, joining: int = 2) -> Choice:
                     a + weight * b
                     for a, b in zip(current, kept[candidate], strict=True)
                 ]
-                gained = float(np.nanmean(task.quality(mixed)))
+                gained = _mean(task.quality(mixed))
                 if best is None or gained > best[0]:
                     best = (gained, candidate, weight, mixed)
         if best is None or best[0] <= level * 1.002:
@@ -75,7 +73,11 @@ def choose(task: Task, joining: int = 2) -> Choice:
 
 
 def _qualities(task: Task, candidates: list[Candidate]) -> dict[Candidate, float]:
-    return {c: float(np.nanmean(task.quality(task.scores(c)))) for c in candidates}
+    return {c: _mean(task.quality(task.scores(c))) for c in candidates}
+
+
+def _mean(quality: np.ndarray) -> float:
+    return float(np.nanmean(quality))
 
 
 def _kind(candidate: Candidate) -> tuple:
