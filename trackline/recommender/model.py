@@ -172,7 +172,7 @@ class Recommender(BaseEstimator):
             return "complete"
         if self.students_ is None or not len(rows.students):
             return "next"
-        seen = np.isin(rows.students, self.students_).mean()
+        seen = pd.Index(rows.students).isin(self.students_).mean()
         return "next" if seen >= 0.5 else "complete"
 
     def recommend(

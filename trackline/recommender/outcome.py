@@ -57,7 +57,7 @@ def _regress(
     bread = np.linalg.pinv(design.T @ design)
     beta = bread @ (design.T @ outcome)
     residual = outcome - design @ beta
-    leverage = np.clip(np.einsum("ij,jk,ik->i", design, bread, design), 0, 0.99)
+    leverage = np.clip(np.einsum("ij,ij->i", design @ bread, design), 0, 0.99)
     # the rows of pull @ bread.T are what each student, or group, adds to the estimate
     added = (design * (residual / (1 - leverage))[:, None]) @ bread
     variance = np.sum(added**2, axis=0)

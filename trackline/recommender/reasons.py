@@ -80,15 +80,16 @@ def reason_texts(
     """
     keys = np.column_stack([app, used, np.maximum(similar, FEWEST_TOLD - 1)])
     unique, place = np.unique(keys, axis=0, return_inverse=True)
+    sure = effects[effects["is_associated"].eq(True)]
     texts = np.array(
-        [_text(names, row[0], row[1:-1], row[-1], effects) for row in unique.tolist()],
+        [_text(names, row[0], row[1:-1], row[-1], sure) for row in unique.tolist()],
         dtype=object,
     )
     return texts[place.ravel()] if len(texts) else texts
 
 
 def _text(
-    names: Sequence[str], app: int, used: list[int], similar: int, effects: pd.DataFrame
+    names: Sequence[str], app: int, used: list[int], similar: int, sure: pd.DataFrame
 ) -> str:
     told = tell_count(similar)
     known = [names[i] for i in used if i >= 0]
@@ -99,8 +100,8 @@ def _text(
         )
     else:
         text = f"Popular: {told} similar students use it."
-    if app in effects.index and effects.at[app, "is_associated"]:
-        row = effects.loc[app]
+    if app in sure.index:
+        row = sure.loc[app]
         text += (
             " Its use is associated with improvement: "
             f"{row.effect:+.2f} SD in the later score "
