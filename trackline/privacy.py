@@ -123,7 +123,7 @@ def without_forgotten(
     forgotten = _forgotten(settings)
     view = "landing_rows_" + table.name.replace("/", "_")
     has_ids = any(column.has_ids for column in table.columns)
-    relation.create_view(view, replace=True)
+    con.register(view, relation)
     if settings.pseudonym_key and has_ids:
         _fill_vault(con, view, table, settings, forgotten)
     if not forgotten or not has_ids:

@@ -1,6 +1,7 @@
 """From the warehouse's tables to rpt_recommendations, and the model store."""
 
 import copy
+import io
 import json
 from dataclasses import replace
 
@@ -10,13 +11,14 @@ import pandas as pd
 import pytest
 from recommender_data import co_use, warehouse
 
-from trackline.recommender import store
+from trackline.recommender import Recommender, districts, store
 from trackline.recommender.districts import (
     COLUMNS,
     Options,
     Pool,
     recommend_districts,
 )
+from trackline.recommender.model import sample_of
 from trackline.recommender.tasks import Candidate
 
 
@@ -71,6 +73,38 @@ def test_a_student_without_history_gets_the_bands_favourites(tables):
     assert tops["00000"] % 2 == 0
     assert tops["00001"] % 2 == 1
     assert own.set_index("student_id").reason["00000"].startswith("Popular:")
+
+
+def test_students_beside_the_sample_are_continued_too(tables, monkeypatch):
+    # validation asks a few, the matrix knows all: every student is answered by `next`
+    asked = []
+    plain = Recommender.task_of
+
+    def task_of(model, rows):
+        asked.append(plain(model, rows))
+        return asked[-1]
+
+    monkeypatch.setattr(Recommender, "task_of", task_of)
+    monkeypatch.setattr(districts, "sample_of", lambda rows: sample_of(rows, 70))
+    north = {n: t[t.district_id == "north"] for n, t in tables.items()}
+    recommend_districts(**north)
+    assert asked
+    assert set(asked) == {"next"}
+
+
+def test_where_no_student_of_type_1_has_used_anything_the_weights_are_numbers(tables):
+    north = {n: t[t.district_id == "north"] for n, t in tables.items()}
+    north["histories"] = north["histories"].iloc[:0]
+    made = recommend_districts(**north)
+    assert made.recommendations.reason.str.startswith("Popular:").all()
+    for name, content in made.models[0].files().items():
+        if name.endswith(".npz"):
+            arrays = np.load(io.BytesIO(content))
+            assert all(
+                np.isfinite(arrays[key]).all()
+                for key in arrays.files
+                if arrays[key].dtype.kind == "f"
+            )
 
 
 def test_two_runs_are_identical_whatever_the_order_of_rows(tables, result):

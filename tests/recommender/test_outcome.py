@@ -46,6 +46,16 @@ def test_without_a_placebo_there_is_no_badge():
     assert len(without) == len(with_placebo)
 
 
+def test_a_placebo_known_in_one_school_alone_spoils_no_estimate():
+    students, uses = simulate(0, n_students=6000)[0]["d0"]
+    only = students.school_id == "0"
+    students.loc[~only, "earlier_score"] = np.nan
+    whole = simulate(1)[0]["d0"]
+    fits = {"one": fit_district(students, uses), "other": fit_district(*whole)}
+    assert fits["one"].placebo is not None, "the school is too small for this test"
+    assert np.isfinite(estimate_effects(fits).effect).all()
+
+
 def test_shrinkage_pulls_to_the_mean_and_more_where_less_is_known():
     effect = np.array([0.4, 0.4, 0.0, -0.1, 0.1, 0.0])
     variance = np.array([0.001, 0.2, 0.01, 0.01, 0.01, 0.01])

@@ -149,6 +149,12 @@ def test_new_students_with_times_are_completed_known_ones_continued(rows, fitted
     assert len(model.scorers_["complete"].table) > 10, "no fold may be needed"
 
 
+def test_a_task_that_was_not_trained_is_refused_by_name(rows):
+    model = Recommender().fit(rows.drop(columns="used_at"))
+    with pytest.raises(ValueError, match="'next': trained are complete"):
+        model.recommend(rows, task="next")
+
+
 def test_numbers_as_ids_come_back_as_numbers():
     frame = pd.DataFrame({"student_id": [1, 1, 2, 2, 10], "app_id": [7, 8, 7, 8, 7]})
     made = Recommender().fit(frame).recommend(frame)

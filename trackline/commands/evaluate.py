@@ -43,6 +43,7 @@ def evaluate(
     if recommender:
         from trackline.recommender import own_data
 
+        typer.echo("Evaluating: every district is learned twice", err=True)
         for path in own_data.evaluate_districts(settings, district or None, output):
             typer.echo(path)
         return

@@ -224,7 +224,7 @@ def stage_moodle(
         if table.name not in named:
             continue
         view = "moodle_rows_" + table.name.removeprefix(PREFIX)
-        stage(con, table.name, files, settings).create_view(view, replace=True)
+        con.register(view, stage(con, table.name, files, settings))
         own = {column.output for column in table.columns}
         columns = ", ".join(
             name if name in own else f"null::{kind} as {name}"

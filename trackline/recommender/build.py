@@ -59,7 +59,7 @@ def co_use(
     """
     columns = ", ".join(f"{name} {kind}" for name, kind in CO_USE_TYPES.items())
     con.execute(f"create or replace temp table co_use_counts ({columns})")
-    histories.create_view("co_use_rows", replace=True)
+    con.register("co_use_rows", histories)
     districts = con.execute("select distinct district_id from co_use_rows order by 1")
     for (district_id,) in districts.fetchall():
         rows = con.execute(
@@ -107,7 +107,7 @@ def build(
 
     def of(name: str) -> Callable[[str], pd.DataFrame]:
         view = f"recommender_{name}"
-        tables[name].create_view(view, replace=True)
+        con.register(view, tables[name])
         # in order: sums of floats depend on it
         return lambda district_id: con.execute(
             f"select * from {view} where district_id = $district_id order by all",

@@ -109,12 +109,13 @@ def recommend_districts(
     outcomes: Loaded | None = None,
     outcome_uses: Loaded | None = None,
     options: Options | None = None,
+    pool: Pool | None = None,
 ) -> Result:
     """Train every district and recommend to its students.
 
     Parameters
     ----------
-    apps, students, histories, co_use, outcomes, outcome_uses, options
+    apps, students, histories, co_use, outcomes, outcome_uses, options, pool
         As `each_district` takes them.
 
     Returns
@@ -123,7 +124,7 @@ def recommend_districts(
     """
     done = list(
         each_district(
-            apps, students, histories, co_use, outcomes, outcome_uses, options
+            apps, students, histories, co_use, outcomes, outcome_uses, options, pool
         )
     )
     found = [one.recommendations for one in done if one.model is not None]
@@ -390,6 +391,8 @@ def _one(
     sample = sample_of(rows.select(np.flatnonzero(rows.lengths > 0)))
     model = Recommender(random_state=options.random_state)
     model.fit_gram(total, sample, popularity, pooled if few else None)
+    # the sample is what validation asks; the matrix knows all of them
+    model.students_ = rows.students
 
     local = effects[effects["district_id"] == district]
     local = local.set_index(pd.Index(apps).get_indexer(local["app_id"].astype(object)))

@@ -170,9 +170,13 @@ class Recommender(BaseEstimator):
         """Say which scorer fits these histories."""
         if rows.first is None or "next" not in self.scorers_:
             return "complete"
-        if self.students_ is None or not len(rows.students):
+        if self.students_ is None:
             return "next"
-        seen = pd.Index(rows.students).isin(self.students_).mean()
+        # a student without a history is answered by popularity, whatever the task
+        asked = rows.students[rows.lengths > 0]
+        if not len(asked):
+            return "next"
+        seen = pd.Index(asked).isin(self.students_).mean()
         return "next" if seen >= 0.5 else "complete"
 
     def recommend(
@@ -204,13 +208,21 @@ class Recommender(BaseEstimator):
         ------
         NotFittedError
             Before `fit`.
+        ValueError
+            If k is less than 1, or the task is none that was trained: `next` needs
+            times and 20 students to validate on.
         """
         check_is_fitted(self)
         if k < 1:
             raise ValueError(f"k is {k}: at least 1 app must be asked for")
         histories = as_frame(histories)
         rows = encode(histories, self.apps_)
-        scorer = self.scorers_[self.task_of(rows) if task == "auto" else task]
+        task = self.task_of(rows) if task == "auto" else task
+        if task not in self.scorers_:
+            raise ValueError(
+                f"task is {task!r}: trained are {', '.join(self.scorers_)}"
+            )
+        scorer = self.scorers_[task]
         parts = list(self._ranked(rows, scorer, k, exclude_used))
         student, rank, app, score = (
             np.concatenate([part[i] for part in parts]) if parts else np.array([])
@@ -285,11 +297,10 @@ def _train(choice: Choice, total: Gram, sample: Rows) -> Scorer:
     layers: dict[tuple, np.ndarray] = {}
     for candidate, weight in choice.blend:
         solved = part.weights(candidate)
-        spread = (part.history(candidate.tau, candidate.key)[:5000] @ solved).std(
-            axis=1
-        )
-        # students of one history have no spread: they are left in their scale
-        solved = solved * (weight / (float(spread.mean()) or 1.0))
+        scores = part.history(candidate.tau, candidate.key)[:5000] @ solved
+        # where nobody has a history, or all the same one, the scale is left
+        spread = float(scores.std(axis=1).mean()) if len(scores) else 0.0
+        solved = solved * (weight / (spread or 1.0))
         at = (candidate.tau, candidate.key)
         layers[at] = layers[at] + solved if at in layers else solved
     kept = [Layer(*at, b) for at, b in layers.items()]

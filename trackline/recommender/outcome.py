@@ -119,14 +119,8 @@ def fit_district(students: pd.DataFrame, uses: pd.DataFrame) -> Outcome | None:
     parts += [prior[:, None] ** 2, total[:, None]]
     parts += [_dummies(students[c]) for c in ("band", "grade_level") if c in students]
     design = np.hstack(parts)
-    schools = students.get("school_id")
-    if schools is not None and (
-        schools.isna().any() or schools.nunique() < MIN_SCHOOLS
-    ):
-        schools = None
-    groups = None if schools is None else schools.to_numpy()
     later = _standard(students["later_score"].to_numpy(float))
-    effect, variance = _regress(design, later, groups, len(apps))
+    effect, variance = _regress(design, later, _schools(students), len(apps))
 
     placebo = placebo_variance = None
     if "earlier_score" in students:
@@ -136,13 +130,19 @@ def fit_district(students: pd.DataFrame, uses: pd.DataFrame) -> Outcome | None:
         )
         if known.any() and arms.min() >= MIN_ARM and known.sum() > 2 * design.shape[1]:
             earlier = _standard(students["earlier_score"].to_numpy(float)[known])
+            schools = _schools(students[known])
             placebo, placebo_variance = _regress(
-                design[known],
-                earlier,
-                None if groups is None else groups[known],
-                len(apps),
+                design[known], earlier, schools, len(apps)
             )
     return Outcome(apps, effect, variance, placebo, placebo_variance)
+
+
+def _schools(students: pd.DataFrame) -> np.ndarray | None:
+    """Return the school of every student; None where too few are known to cluster."""
+    schools = students.get("school_id")
+    if schools is None or schools.isna().any() or schools.nunique() < MIN_SCHOOLS:
+        return None
+    return schools.to_numpy()
 
 
 @dataclass

@@ -36,22 +36,27 @@ def evaluate_districts(
     Raises
     ------
     RefusedError
-        If there is no warehouse to read, or nothing in it to evaluate on.
+        If there is no warehouse to read, one of the districts is not in it, or there
+        is nothing to evaluate on.
     """
     try:
-        con = duckdb.connect(str(settings.warehouse), read_only=True)
+        with duckdb.connect(str(settings.warehouse), read_only=True) as con:
+            rows = con.execute(
+                "select district_id, student_id, app_id, band,"
+                " first_used_on::timestamp as used_at from int_recommender_histories"
+                " where $all or list_contains($districts, district_id) order by all",
+                {"all": districts is None, "districts": list(districts or [])},
+            ).df()
     except duckdb.Error as error:
         raise RefusedError(
             f"the warehouse {settings.warehouse} cannot be read:"
             f" {str(error).splitlines()[0]}"
         ) from None
-    with con:
-        rows = con.execute(
-            "select district_id, student_id, app_id, band,"
-            " first_used_on::timestamp as used_at from int_recommender_histories"
-            " where $all or list_contains($districts, district_id) order by all",
-            {"all": districts is None, "districts": list(districts or [])},
-        ).df()
+    unknown = sorted(set(districts or []) - set(rows["district_id"]))
+    if unknown:
+        raise RefusedError(
+            f"no student of {', '.join(unknown)} has used a recommendable app"
+        )
     try:
         evaluation = evaluate(rows)
     except ValueError as error:

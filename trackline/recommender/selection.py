@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 
 from trackline.recommender.tasks import Candidate, Task
 
@@ -95,11 +96,11 @@ def _leaders(quality: dict[Candidate, float], most: int) -> list[Candidate]:
 
 def _by_band(task: Task, scores: list[np.ndarray]) -> dict[str, tuple[int, float]]:
     """Return students and NDCG@10 of every band of at least _FEWEST_TOLD students."""
-    band = np.concatenate([p.histories.band for p in task.parts]).astype(str)
+    band = np.concatenate([p.histories.band for p in task.parts])
     value = task.quality(scores)
-    known = ~np.isnan(value)
+    known = ~np.isnan(value) & ~pd.isna(band)
     found = {}
-    for name in sorted(set(band[known])):
+    for name in sorted(set(band[known].astype(str))):
         own = known & (band == name)
         students = int(own.sum()) // task.times
         if students >= _FEWEST_TOLD:

@@ -55,11 +55,16 @@ select
     prior.score as prior_score,
     prior.later_score,
     earlier.score as earlier_score,
-    students.performance as band,
+    bands.performance as band,
     students.grade_level,
     students.school_id,
 from prior
 inner join {{ ref("dim_students") }} as students
     on prior.district_id = students.district_id and prior.student_id = students.student_id
+-- the band of the score before: that of the later one would explain itself
+left join {{ ref("int_score_bands") }} as bands
+    on prior.district_id = bands.district_id
+    and prior.score >= bands.lower_bound
+    and (prior.score < bands.upper_bound or bands.upper_bound is null)
 left join earlier
     on prior.district_id = earlier.district_id and prior.student_id = earlier.student_id
