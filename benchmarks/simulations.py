@@ -49,6 +49,9 @@ def simulate(
                 "school_id": school.astype(str),
             }
         )
+        bounds = [-np.inf, 55, 69, 88, np.inf]
+        bands = pd.cut(students["prior_score"], bounds, right=False, labels=False)
+        students["band"] = bands.astype(str)
         row, column = np.nonzero(used)
         uses = pd.DataFrame(
             {
