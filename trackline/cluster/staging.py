@@ -16,9 +16,9 @@ from pyspark.sql.connect.dataframe import DataFrame
 from pyspark.sql.connect.session import SparkSession
 
 from trackline import landing, privacy
-from trackline.cluster.types import arrow_type, spark_type
+from trackline.cluster.types import arrow_type, as_dataframe, spark_type
 from trackline.landing.columns import Column
-from trackline.landing.stage import FILES, LEDGER, STATES, landing_files
+from trackline.landing.stage import LEDGER, STATES, landing_files
 from trackline.landing.tables import TABLES
 from trackline.settings import RefusedError, Settings
 
@@ -48,13 +48,7 @@ def new_files(session: SparkSession, districts: DataFrame) -> DataFrame:
     files = landing.files_to_read(
         Settings.from_environment(), zones, _already_read(session)
     )
-    types = [arrow_type("timestamp") if n == "modified_at" else t for n, t in _fields()]
-    schema = pa.schema(list(zip(FILES.names, types, strict=True)))
-    return session.createDataFrame(files.cast(schema))
-
-
-def _fields() -> list[tuple[str, pa.DataType]]:
-    return [(field.name, field.type) for field in FILES]
+    return as_dataframe(session, files)
 
 
 def _already_read(session: SparkSession) -> list[tuple]:
