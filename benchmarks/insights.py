@@ -69,8 +69,8 @@ def read(build: Build, purpose: str) -> dict[str, Any]:
     from trackline.insights.datasets import analyses
 
     with duckdb.connect(str(build.warehouse), read_only=True) as con:
-        found = analyses(Tables(*map(con.table, TABLES)), purpose)
-    return {a.about.analysis_interval: a for a in found if len(a.rows)}
+        found = analyses(con, Tables(*map(con.table, TABLES)), purpose)
+        return {a.about.analysis_interval: a for a in found if len(a.rows)}
 
 
 def truth(build: Build, analysis: Any) -> np.ndarray:

@@ -103,33 +103,25 @@
     cast(floor(cast({{ numerator }} as double) / ({{ denominator }})) as bigint)
 {%- endmacro %}
 
+{#- so many calendar months after a time, at the same hour -#}
+{% macro add_months(time, count) -%}
+    {{ return(adapter.dispatch("add_months", "trackline")(time, count)) }}
+{%- endmacro %}
+
+{% macro duckdb__add_months(time, count) -%}
+    {{ time }} + to_months(cast({{ count }} as integer))
+{%- endmacro %}
+
+{% macro spark__add_months(time, count) -%}
+    {{ time }} + make_ym_interval(0, cast({{ count }} as int))
+{%- endmacro %}
+
 {#- whole calendar months between two times -#}
 {% macro whole_months(start, end) -%}
-    {{ return(adapter.dispatch("whole_months", "trackline")(start, end)) }}
-{%- endmacro %}
-
-{% macro duckdb__whole_months(start, end) -%}
-    (
-        date_diff('month', {{ start }}, {{ end }})
-        - case
-            when {{ start }} + to_months(cast(date_diff('month', {{ start }}, {{ end }}) as integer)) > {{ end }}
-            then 1
-            else 0
-        end
-    )
-{%- endmacro %}
-
-{% macro spark__whole_months(start, end) -%}
-    (
-        (year({{ end }}) - year({{ start }})) * 12 + month({{ end }}) - month({{ start }})
-        - case
-            when
-                add_months({{ start }}, (year({{ end }}) - year({{ start }})) * 12 + month({{ end }}) - month({{ start }}))
-                > {{ end }}
-            then 1
-            else 0
-        end
-    )
+    {%- set months -%}
+        ((year({{ end }}) - year({{ start }})) * 12 + month({{ end }}) - month({{ start }}))
+    {%- endset -%}
+    ({{ months }} - case when {{ add_months(start, months) }} > {{ end }} then 1 else 0 end)
 {%- endmacro %}
 
 {#- what stands for a user's id when a pseudonym key is set -#}

@@ -30,9 +30,7 @@
         then {{ seconds }} + {{ count }} * {{ periods }}.days * 86400
         else
             {{ seconds_of(
-                dbt.dateadd(
-                    "month", "(" ~ count ~ ") * " ~ periods ~ ".months", timestamp_of(seconds)
-                )
+                add_months(timestamp_of(seconds), "(" ~ count ~ ") * " ~ periods ~ ".months")
             ) }}
     end
 {%- endmacro %}

@@ -287,7 +287,7 @@
 {{ compiled_code }}
 
 dbt = dbtObj(spark.table)
-model(dbt, spark).write.mode("overwrite").format(
+as_dataframe(model(dbt, spark)).write.mode("overwrite").format(
     "{{ config.get('file_format') or 'parquet' }}"
 ).saveAsTable("{{ relation }}")
 {% endmacro %}

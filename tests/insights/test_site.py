@@ -353,10 +353,10 @@ def test_the_dataset_is_the_protocols(built, monkeypatch):
         tables = Tables(*(con.table(name) for name in names))
         predicted = next(
             a
-            for a in analyses(tables, "predict")
+            for a in analyses(con, tables, "predict")
             if a.about.model_id == "course_dropout"
         ).dataset(labelled=False)
-        learned = analyses(tables, "train")[0].dataset(labelled=True)
+        learned = next(analyses(con, tables, "train")).dataset(labelled=True)
     # 4 quarters, 4 binary, 3 + 42 linear indicators with their means
     assert len(predicted.columns) == len(learned.columns) == 4 + 4 + 2 * 45
     assert predicted.columns[:5] == (

@@ -15,11 +15,11 @@ import pytest
 from tests.conftest import Project
 from tests.insights.campus import GRADED, MODULES, POSTS, Campus, models
 from tests.insights.site import build
-from trackline.insights import Tables, predict, stored_predictions, train
+from trackline.insights import Tables, predict, train
 from trackline.insights import lock as locks
 from trackline.insights.datasets import analyses
 from trackline.insights.processors import InProcess, processor_for
-from trackline.insights.store import SAMPLES, Store, definition
+from trackline.insights.store import PREDICTIONS, SAMPLES, Store, definition
 from trackline.settings import Settings
 
 TABLES = (
@@ -151,7 +151,9 @@ def test_what_the_site_says_of_itself(built):
 def test_a_sample_without_values_of_its_own_is_left_out(built):
     with duckdb.connect(str(built.warehouse), read_only=True) as con:
         tables = Tables(*(con.table(name) for name in TABLES))
-        [grade] = [a for a in analyses(tables, "train") if a.about.model_id == "grade"]
+        [grade] = [
+            a for a in analyses(con, tables, "train") if a.about.model_id == "grade"
+        ]
     names = grade.dataset(labelled=True).columns
     assert "\\local_trackline\\analytics\\indicator\\percent_online" in names
     rows = grade.rows.copy()
@@ -354,17 +356,17 @@ def test_what_is_kept_of_the_answers(built, tmp_path, monkeypatch):
     def run() -> dict[str, tuple[int, int, str]]:
         with duckdb.connect(str(built.warehouse), read_only=True) as con:
             tables = Tables(*(con.table(name) for name in TABLES))
-            for analysis in analyses(tables, "predict"):
+            for analysis in analyses(con, tables, "predict"):
                 about = analysis.about
                 model = Store(settings).model(about.district_id, about.model_id)
                 model.prepare(definition(about), processor)
                 if about.model_id == "completion":
                     model.write_state({**model.state(), "is_trained": True})
-            runs = predict(tables, settings).to_pylist()
+            runs = predict(con, tables, settings).to_pylist()
         return {r["model_id"]: (r["samples"], r["status"], r["info"]) for r in runs}
 
     def kept() -> list[tuple[str, int, float]]:
-        rows = stored_predictions(settings).to_pandas()
+        rows = Store(settings).all_rows("predictions", PREDICTIONS).to_pandas()
         rows = rows[rows.model_id == "completion"]
         return list(zip(rows.sample_id, rows.prediction_score, strict=True))
 
@@ -395,14 +397,18 @@ def test_a_model_that_another_process_works_on_is_skipped(built, tmp_path, monke
         locks.lock(held.fs, held.folder),
     ):
         tables = Tables(*(con.table(name) for name in TABLES))
-        runs = {run["model_id"]: run for run in predict(tables, settings).to_pylist()}
+        runs = {
+            run["model_id"]: run for run in predict(con, tables, settings).to_pylist()
+        }
     assert (runs["recent"]["samples"], runs["recent"]["status"]) == (0, 1)
     assert runs["recent"]["info"] == "Still being analysed by a previous execution"
     assert runs["dropout"]["info"] == "Not trained yet"
     # the next run has them again
     with duckdb.connect(str(built.warehouse), read_only=True) as con:
         tables = Tables(*(con.table(name) for name in TABLES))
-        runs = {run["model_id"]: run for run in predict(tables, settings).to_pylist()}
+        runs = {
+            run["model_id"]: run for run in predict(con, tables, settings).to_pylist()
+        }
     # 8 in each of courses 20, 21, 74 and 75, two in 52, three in 70, where 107's
     # enrolment is to come
     assert (runs["recent"]["samples"], runs["recent"]["status"]) == (37, 0)
@@ -417,9 +423,8 @@ def test_a_model_that_takes_too_long_is_offered_its_samples_again(
     assert configured.seconds == 600
     monkeypatch.setattr(Store, "processor", lambda self, analysis: InProcess(1e-9))
     with duckdb.connect(str(built.warehouse), read_only=True) as con:
-        runs = train(
-            Tables(*(con.table(name) for name in TABLES)), settings
-        ).to_pylist()
+        tables = Tables(*(con.table(name) for name in TABLES))
+        runs = train(con, tables, settings).to_pylist()
     [run] = [run for run in runs if run["model_id"] == "dropout"]
     assert run["samples"] == 16  # courses 30 and 60, 8 students each
     assert run["status"] == 1

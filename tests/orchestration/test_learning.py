@@ -8,7 +8,7 @@ import pandas as pd
 from orchestration import processes
 from tests.insights.test_site import busy_site, enable
 from trackline import insights
-from trackline.insights import stored_predictions
+from trackline.insights.store import PREDICTIONS, Store
 
 
 def test_train_predict_and_clean_up(definitions, project):
@@ -48,9 +48,9 @@ def test_train_predict_and_clean_up(definitions, project):
             "delete from int_moodle_records where id in (21, 1021) and table_name in"
             " ('moodle/course', 'moodle/context')"
         )
-    before = stored_predictions().to_pandas()
+    before = Store().all_rows("predictions", PREDICTIONS).to_pandas()
     run("cleanup")
-    after = stored_predictions().to_pandas()
+    after = Store().all_rows("predictions", PREDICTIONS).to_pandas()
     assert (before.course_id == 21).sum() == 14
     assert (after.course_id == 21).sum() == 0
     assert len(after) == len(before) - 14

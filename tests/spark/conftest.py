@@ -35,7 +35,10 @@ def running_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator:
 
     folder = tmp_path_factory.mktemp("cluster")
     try:
-        yield RunningCluster(folder)
+        running = RunningCluster(folder)
+        yield running
+        # a session that outlives its server tries for minutes to say goodbye
+        running.session.stop()
     finally:
         processes.down(folder)
 

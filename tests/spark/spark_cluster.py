@@ -16,12 +16,8 @@ from trackline.cluster import processes
 
 BUILT = ("--exclude-resource-type", "test", "unit_test")
 # what one engine keeps for its own way of counting
-LEFT_BEHIND = ("co_use_rows", "landing_rows_", "recommender_")
+LEFT_BEHIND = ("co_use_rows", "landing_rows_", "moodle_rows_", "recommender_")
 OWN = {"int_usage_marks", "int_superseded_usage", "int_superseded_events"}
-MODELS = (
-    "path:models/dailypull", "path:models/most_used", "path:models/recommendations",
-    "path:models/quality",
-)  # fmt: skip
 
 
 class RunningCluster:
@@ -59,6 +55,8 @@ class RunningCluster:
         """Run `dbt build --target spark` on the project's landing folder and seeds."""
         with project.monkeypatch.context() as patch:
             patch.setenv("DBT_TARGET_PATH", str(project.root.parent / "spark_target"))
+            # what a model has learned is the engine's own
+            patch.setenv("TRACKLINE_MODELS", str(project.root / "models-spark"))
             return project.dbt("build", "--target", "spark", *arguments)
 
     def arrow(self, sql: str) -> pa.Table:

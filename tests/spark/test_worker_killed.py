@@ -56,7 +56,7 @@ def test_the_open_university_with_a_worker_killed(project, cluster, fixtures):
         apps={"aaa": APPS, "ggg": APPS},
     )
     deliver_the_open_university(project, fixtures)
-    project.build("--exclude", "path:models/insights", *BUILT)
+    project.build(*BUILT)
     killed_at: list[float] = []
     tables = cluster.folder / "warehouse" / "main.db"
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import warnings
+from functools import partial
 from typing import Any
 
 from dbt.adapters.base import PythonJobHelper
@@ -24,6 +25,7 @@ with warnings.catch_warnings():
     from pyspark.sql.connect.session import SparkSession
 
 from trackline.cluster.dialect import for_spark
+from trackline.cluster.types import as_dataframe
 
 __all__ = ["connect", "register"]
 
@@ -101,11 +103,13 @@ def _fix_binding(value: Any) -> Any:
 
 def _answer(session: SparkSession) -> None:
     from trackline import dbt_plugin
+    from trackline.cluster.staging import register_pseudonym
 
     rows = [(function.__name__, function()) for function in dbt_plugin.FUNCTIONS]
     session.createDataFrame(rows, "name string, answer string").createOrReplaceTempView(
         ANSWERS
     )
+    register_pseudonym(session)
 
 
 class PythonModel(PythonJobHelper):
@@ -117,7 +121,12 @@ class PythonModel(PythonJobHelper):
 
     def submit(self, compiled_code: str) -> None:
         """Run the model's code; whatever it raises fails the model."""
-        names = {"__name__": "trackline_model", "spark": connect(self.remote)}
+        session = connect(self.remote)
+        names = {
+            "__name__": "trackline_model",
+            "spark": session,
+            "as_dataframe": partial(as_dataframe, session),
+        }
         exec(compile(compiled_code, f"{self.name}.py", "exec"), names)
 
 

@@ -14,15 +14,16 @@ from datetime import datetime, timedelta
 import pyarrow as pa
 from pyspark.sql.connect.dataframe import DataFrame
 from pyspark.sql.connect.session import SparkSession
+from pyspark.sql.types import StringType
 
 from trackline import landing, privacy
-from trackline.cluster.types import arrow_type, spark_type
+from trackline.cluster.types import arrow_type, as_dataframe, spark_type
 from trackline.landing.columns import Column
-from trackline.landing.stage import FILES, LEDGER, STATES, landing_files
+from trackline.landing.stage import LEDGER, STATES, landing_files
 from trackline.landing.tables import TABLES
 from trackline.settings import RefusedError, Settings
 
-__all__ = ["new_files", "stage", "stage_moodle"]
+__all__ = ["new_files", "register_pseudonym", "stage", "stage_moodle"]
 
 HEAD = (
     ("district_id", "varchar"),
@@ -48,13 +49,7 @@ def new_files(session: SparkSession, districts: DataFrame) -> DataFrame:
     files = landing.files_to_read(
         Settings.from_environment(), zones, _already_read(session)
     )
-    types = [arrow_type("timestamp") if n == "modified_at" else t for n, t in _fields()]
-    schema = pa.schema(list(zip(FILES.names, types, strict=True)))
-    return session.createDataFrame(files.cast(schema))
-
-
-def _fields() -> list[tuple[str, pa.DataType]]:
-    return [(field.name, field.type) for field in FILES]
+    return as_dataframe(session, files)
 
 
 def _already_read(session: SparkSession) -> list[tuple]:
@@ -132,6 +127,25 @@ def _staged(
     return listed.repartition(len(rows), "path").mapInArrow(read, schema)
 
 
+def register_pseudonym(session: SparkSession) -> None:
+    """Give SQL `trackline_pseudonym`, as DuckDB's plugin does."""
+    fingerprint = privacy.key_fingerprint(Settings.from_environment().pseudonym_key)
+
+    def of(district_id: str, user_id: str) -> str:
+        key = _own_key(fingerprint)
+        return privacy.pseudonym(key, district_id, user_id) if key else user_id
+
+    session.udf.register("trackline_pseudonym", of, StringType())
+
+
+def _own_key(fingerprint: str) -> str | None:
+    """Return this machine's pseudonym key, which no plan tells."""
+    key = Settings.from_environment().pseudonym_key
+    if privacy.key_fingerprint(key) != fingerprint:
+        raise RefusedError("TRACKLINE_PSEUDONYM_KEY is not the same on every machine")
+    return key
+
+
 class _Reader:
     """What a task does with the rows of its files."""
 
@@ -139,12 +153,7 @@ class _Reader:
         self.schema, self.settings, self.fingerprint = schema, settings, fingerprint
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        key = Settings.from_environment().pseudonym_key
-        if privacy.key_fingerprint(key) != self.fingerprint:
-            raise RefusedError(
-                "TRACKLINE_PSEUDONYM_KEY is not the same on every machine"
-            )
-        settings = replace(self.settings, pseudonym_key=key)
+        settings = replace(self.settings, pseudonym_key=_own_key(self.fingerprint))
         for batch in batches:
             for row in batch.to_pylist():
                 yield from self._rows(row, settings)

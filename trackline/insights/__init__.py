@@ -11,8 +11,8 @@ server), `training`, `predicting`, `evaluating` with `pages`, `cleaning`; `evalu
 from trackline.insights.cleaning import clean_up
 from trackline.insights.datasets import Tables
 from trackline.insights.evaluating import model_evaluations
-from trackline.insights.predicting import predict, stored_predictions
-from trackline.insights.store import used_samples
+from trackline.insights.predicting import predict
+from trackline.insights.store import stored_predictions, used_samples
 from trackline.insights.training import train
 
 __all__ = [

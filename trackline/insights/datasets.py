@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import singledispatch
 from typing import Any
 
 import duckdb
@@ -12,7 +14,7 @@ import pandas as pd
 
 from trackline.predictions.dataset import Dataset, write_dataset
 
-__all__ = ["Analysis", "Tables", "analyses", "to_csv"]
+__all__ = ["Analysis", "Catalog", "Tables", "analyses", "to_csv"]
 
 KEYS = ("analysable_id", "sample_id", "range_index")
 ABOUT = ("user_id", "course_id", "context_id", "time_start", "time_end", "now_at")
@@ -25,14 +27,14 @@ CHUNK_ROWS = 20_000
 
 @dataclass(frozen=True)
 class Tables:
-    """The build's tables that an analysis is made of, as DuckDB relations."""
+    """The build's tables that an analysis is made of, as the engine's relations."""
 
-    analyses: duckdb.DuckDBPyRelation
-    samples: duckdb.DuckDBPyRelation
-    indicator_values: duckdb.DuckDBPyRelation
-    target_values: duckdb.DuckDBPyRelation
-    indicators: duckdb.DuckDBPyRelation
-    targets: duckdb.DuckDBPyRelation
+    analyses: Any
+    samples: Any
+    indicator_values: Any
+    target_values: Any
+    indicators: Any
+    targets: Any
 
 
 @dataclass(frozen=True)
@@ -127,21 +129,56 @@ def sample_names(rows: pd.DataFrame) -> pd.Series:
     return rows.sample_id.astype(str) + "-" + rows.range_index.astype(str)
 
 
-def analyses(tables: Tables, purpose: str) -> list[Analysis]:
-    """Return the analyses of a purpose: `train`, `predict` or `evaluate`."""
-    wanted = tables.analyses.filter(f"purpose = '{purpose}'").df()
-    wanted = wanted.sort_values(["district_id", "model_id", "analysis_interval"])
-    indicators = tables.indicators.df().set_index("indicator", drop=False)
-    targets = tables.targets.df().set_index("target", drop=False)
-    return [
-        Analysis(
-            about,
-            _rows(tables, about),
-            indicators.loc[list(dict.fromkeys(about.indicators.split()))],
-            targets.loc[about.target],
+@dataclass(frozen=True)
+class Catalog:
+    """What is to be analysed, and by what: the small tables of `Tables`, in memory.
+
+    Attributes
+    ----------
+    analyses, indicators, targets : DataFrame
+    """
+
+    analyses: pd.DataFrame
+    indicators: pd.DataFrame
+    targets: pd.DataFrame
+
+    def of_purpose(self, purpose: str) -> Iterator[Any]:
+        """Give the rows of int_analyses: `train`, `predict` or `evaluate`."""
+        wanted = self.analyses[self.analyses.purpose == purpose]
+        order = ["district_id", "model_id", "analysis_interval"]
+        return wanted.sort_values(order).itertuples()
+
+    def analysis(self, about: Any, rows: pd.DataFrame) -> Analysis:
+        """Return an analysis of these rows."""
+        indicators = self.indicators.set_index("indicator", drop=False)
+        targets = self.targets.set_index("target", drop=False)
+        return Analysis(
+            about, rows, indicators.loc[indicators_of(about)], targets.loc[about.target]
         )
-        for about in wanted.itertuples()
-    ]
+
+
+def indicators_of(about: Any) -> list[str]:
+    """Return the names of a model's indicators, in its order, each once."""
+    return list(dict.fromkeys(about.indicators.split()))
+
+
+@singledispatch
+def analyses(
+    con: duckdb.DuckDBPyConnection, tables: Tables, purpose: str
+) -> Iterator[Analysis]:
+    """Give the analyses of a purpose, one after the other.
+
+    Parameters
+    ----------
+    con : duckdb.DuckDBPyConnection
+        The build's; trackline.cluster has Spark's half.
+    tables : Tables
+    purpose : str
+        `train`, `predict` or `evaluate`.
+    """
+    catalog = Catalog(tables.analyses.df(), tables.indicators.df(), tables.targets.df())
+    for about in catalog.of_purpose(purpose):
+        yield catalog.analysis(about, _rows(tables, about))
 
 
 def _rows(tables: Tables, about: Any) -> pd.DataFrame:
@@ -154,7 +191,7 @@ def _rows(tables: Tables, about: Any) -> pd.DataFrame:
     )
     keys = ", ".join(KEYS)
     # the configuration's check knows every name
-    names = list(dict.fromkeys(about.indicators.split()))
+    names = indicators_of(about)
     wide = ", ".join(
         f"cast(max(value) filter (indicator = {quoted(name)}) as float) as {name}"
         for name in names

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pyarrow as pa
 
@@ -36,11 +37,15 @@ NOTHING = (
 )
 
 
-def model_evaluations(tables: Tables, settings: Settings | None = None) -> pa.Table:
+def model_evaluations(
+    session: Any, tables: Tables, settings: Settings | None = None
+) -> pa.Table:
     """Evaluate what `trackline evaluate` asks for; return every evaluation so far.
 
     Parameters
     ----------
+    session : duckdb.DuckDBPyConnection or Spark session
+        The build's.
     tables : Tables
         Of this build; only a build of `trackline evaluate` has analyses to evaluate.
     settings : Settings, optional
@@ -51,7 +56,7 @@ def model_evaluations(tables: Tables, settings: Settings | None = None) -> pa.Ta
         One row per evaluation.
     """
     store = Store(settings)
-    for analysis in analyses(tables, "evaluate"):
+    for analysis in analyses(session, tables, "evaluate"):
         _evaluate(store, analysis)
     rows = [
         {"district_id": model.district_id, "model_id": model.model_id, **row}

@@ -15,8 +15,10 @@ import json
 import os
 import uuid
 from dataclasses import dataclass
+from functools import singledispatch
 from pathlib import Path
 
+import duckdb
 import fsspec
 import pandas as pd
 import pyarrow as pa
@@ -31,7 +33,9 @@ from trackline.insights.processors import Processor, processor_for
 from trackline.predictions.storage import ModelFolder
 from trackline.settings import ROOT, Settings
 
-__all__ = ["PREDICTIONS", "SAMPLES", "Model", "Store", "used_samples"]
+__all__ = [
+    "PREDICTIONS", "SAMPLES", "Model", "Store", "stored_predictions", "used_samples",
+]  # fmt: skip
 
 SAMPLES = pa.schema(
     [
@@ -107,11 +111,23 @@ class Model:
 
     def read(self, name: str, schema: pa.Schema, version: int) -> pd.DataFrame:
         """Return a table of a version: `samples` or `predictions`."""
+        return self._table(name, schema, version).to_pandas()
+
+    def own_rows(self, name: str, schema: pa.Schema) -> pa.Table:
+        """Return a table of the newest version, with district_id and model_id."""
+        rows = self._table(name, schema, self.version)
+        owner = [
+            pa.array([one] * len(rows), pa.string())
+            for one in (self.district_id, self.model_id)
+        ]
+        return pa.table([*owner, *rows.columns], schema=owned(schema))
+
+    def _table(self, name: str, schema: pa.Schema, version: int) -> pa.Table:
         try:
             packed = self.fs.cat_file(f"{self.folder}/{version}/{name}.parquet")
         except FileNotFoundError:
-            return schema.empty_table().to_pandas()
-        return pq.read_table(io.BytesIO(packed), schema=schema).to_pandas()
+            return schema.empty_table()
+        return pq.read_table(io.BytesIO(packed), schema=schema)
 
     def append(
         self, name: str, schema: pa.Schema, version: int, rows: pd.DataFrame
@@ -242,21 +258,21 @@ class Store:
 
     def all_rows(self, name: str, schema: pa.Schema) -> pa.Table:
         """Return a table of the newest versions of all models, with their owners."""
-        parts = []
-        for model in self.models():
-            version = model.version
-            rows = model.read(name, schema, version) if version else None
-            if rows is None or rows.empty:
-                continue
-            rows.insert(0, "model_id", model.model_id)
-            rows.insert(0, "district_id", model.district_id)
-            parts.append(rows)
-        every = pa.schema([*_OWNER, *schema])
-        if not parts:
-            return every.empty_table()
-        return pa.Table.from_pandas(
-            pd.concat(parts), schema=every, preserve_index=False
-        )
+        parts = [model.own_rows(name, schema) for model in self.models()]
+        return pa.concat_tables([owned(schema).empty_table(), *parts])
+
+    def renew(self, analyses: pd.DataFrame) -> None:
+        """Bring the version of every model of int_analyses up to date."""
+        for analysis in analyses[analyses.purpose == "predict"].itertuples():
+            model = self.model(analysis.district_id, analysis.model_id)
+            if model.state()["definition"] != definition(analysis):
+                with lock(model.fs, model.folder):
+                    model.prepare(definition(analysis), self.processor(analysis))
+
+
+def owned(schema: pa.Schema) -> pa.Schema:
+    """Return a table's schema with whose rows they are."""
+    return pa.schema([*_OWNER, *schema])
 
 
 def definition(analysis: pd.Series) -> str:
@@ -270,13 +286,20 @@ def definition(analysis: pd.Series) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def used_samples(analyses: pd.DataFrame, settings: Settings | None = None) -> pa.Table:
+@singledispatch
+def used_samples(
+    con: duckdb.DuckDBPyConnection,
+    analyses: duckdb.DuckDBPyRelation,
+    settings: Settings | None = None,
+) -> pa.Table:
     """Bring every running model's version up to date; list the samples it has used.
 
     Parameters
     ----------
-    analyses : DataFrame
-        Rows of int_analyses.
+    con : duckdb.DuckDBPyConnection
+        The build's; trackline.cluster has Spark's half.
+    analyses : duckdb.DuckDBPyRelation
+        int_analyses.
     settings : Settings, optional
 
     Returns
@@ -285,19 +308,13 @@ def used_samples(analyses: pd.DataFrame, settings: Settings | None = None) -> pa
         district_id, model_id and the columns of ``SAMPLES``.
     """
     store = Store(settings)
-    running = analyses[analyses.purpose == "predict"]
-    for analysis in running.itertuples():
-        model = store.model(analysis.district_id, analysis.model_id)
-        if model.state()["definition"] != definition(analysis):
-            with lock(model.fs, model.folder):
-                model.prepare(definition(analysis), store.processor(analysis))
+    store.renew(analyses.df())
     return store.all_rows("samples", SAMPLES)
 
 
-def by_model(frame: pd.DataFrame, analysis: object) -> pd.DataFrame:
-    """Return the rows of a frame that belong to an analysis."""
-    keys = ("district_id", "model_id", "purpose", "analysis_interval")
-    mine = pd.Series(True, index=frame.index)
-    for key in keys:
-        mine &= frame[key] == getattr(analysis, key)
-    return frame[mine]
+@singledispatch
+def stored_predictions(
+    con: duckdb.DuckDBPyConnection, settings: Settings | None = None
+) -> pa.Table:
+    """Return every prediction of the models' newest versions."""
+    return Store(settings).all_rows("predictions", PREDICTIONS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import pyarrow as pa
 
@@ -29,11 +31,13 @@ RUNS = pa.schema(
 OK, GENERAL_ERROR = 0, 1
 
 
-def train(tables: Tables, settings: Settings | None = None) -> pa.Table:
+def train(session: Any, tables: Tables, settings: Settings | None = None) -> pa.Table:
     """Train every model that has something new to learn from.
 
     Parameters
     ----------
+    session : duckdb.DuckDBPyConnection or Spark session
+        The build's.
     tables : Tables
         Of this build.
     settings : Settings, optional
@@ -45,13 +49,13 @@ def train(tables: Tables, settings: Settings | None = None) -> pa.Table:
         that somebody else works on, says so and keeps none from running.
     """
     store = Store(settings)
-    rows = [_train(store, analysis) for analysis in analyses(tables, "train")]
+    rows = [_train(store, analysis) for analysis in analyses(session, tables, "train")]
     return pa.Table.from_pylist(rows, schema=RUNS)
 
 
 def _train(store: Store, analysis: Analysis) -> dict[str, object]:
     if analysis.rows.empty:
-        return outcome(analysis, 0, OK, "No new data")
+        return outcome(analysis.about, 0, OK, "No new data")
     model = store.model(analysis.about.district_id, analysis.about.model_id)
     try:
         with lock(model.fs, model.folder):
@@ -60,7 +64,7 @@ def _train(store: Store, analysis: Analysis) -> dict[str, object]:
             version = model.prepare(definition(analysis.about), processor)
             dataset = analysis.dataset(labelled=True)
             if not len(dataset.labels):
-                return outcome(analysis, 0, OK, "No new data", version)
+                return outcome(analysis.about, 0, OK, "No new data", version)
             answer = processor.train(model, version, to_csv(dataset))
             status = int(answer["status"])
             if status == OK:
@@ -68,9 +72,9 @@ def _train(store: Store, analysis: Analysis) -> dict[str, object]:
                 model.append("samples", SAMPLES, version, used(analysis, "train"))
                 model.write_state({**model.state(), "is_trained": True})
             count = len(dataset.labels)
-            return outcome(analysis, count, status, words(answer), version)
+            return outcome(analysis.about, count, status, words(answer), version)
     except (LockedError, NotReadyError, ServerError) as error:
-        return outcome(analysis, 0, GENERAL_ERROR, str(error))
+        return outcome(analysis.about, 0, GENERAL_ERROR, str(error))
 
 
 def used(analysis: Analysis, purpose: str) -> pd.DataFrame:
@@ -92,13 +96,13 @@ def used(analysis: Analysis, purpose: str) -> pd.DataFrame:
 
 
 def outcome(
-    analysis: Analysis, samples: int, status: int, info: str, version: int | None = None
+    about: Any, samples: int, status: int, info: str, version: int | None = None
 ) -> dict[str, object]:
     """Return the row of a run."""
     return {
-        "district_id": analysis.about.district_id,
-        "model_id": analysis.about.model_id,
-        "purpose": analysis.about.purpose,
+        "district_id": about.district_id,
+        "model_id": about.model_id,
+        "purpose": about.purpose,
         "version": version,
         "samples": samples,
         "status": status,

@@ -4,6 +4,7 @@ def model(dbt, session):
     dbt.config(materialized="table")
     dbt.ref("int_trainings")
     return insights.predict(
+        session,
         insights.Tables(
             dbt.ref("int_analyses"),
             dbt.ref("int_samples"),
@@ -11,5 +12,5 @@ def model(dbt, session):
             dbt.ref("int_target_values"),
             dbt.ref("analytics_indicators"),
             dbt.ref("analytics_targets"),
-        )
+        ),
     )

@@ -3,4 +3,4 @@ def model(dbt, session):
 
     dbt.config(materialized="table")
     dbt.ref("int_prediction_runs")
-    return insights.stored_predictions()
+    return insights.stored_predictions(session)

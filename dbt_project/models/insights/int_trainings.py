@@ -3,6 +3,7 @@ def model(dbt, session):
 
     dbt.config(materialized="table")
     return insights.train(
+        session,
         insights.Tables(
             dbt.ref("int_analyses"),
             dbt.ref("int_samples"),
@@ -10,5 +11,5 @@ def model(dbt, session):
             dbt.ref("int_target_values"),
             dbt.ref("analytics_indicators"),
             dbt.ref("analytics_targets"),
-        )
+        ),
     )

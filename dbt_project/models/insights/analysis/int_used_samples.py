@@ -2,4 +2,4 @@ def model(dbt, session):
     from trackline import insights
 
     dbt.config(materialized="table")
-    return insights.used_samples(dbt.ref("int_analyses").df())
+    return insights.used_samples(session, dbt.ref("int_analyses"))
