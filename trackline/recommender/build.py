@@ -69,10 +69,11 @@ def co_use(
         ).to_arrow_table()
         # numbered names: a text per row would cost more than the products
         frame = rows.to_pandas(strings_to_categorical=True, date_as_object=False)
-        counts = co_use_rows(encode(frame)).assign(district_id=district_id)
-        con.register("co_use_of_district", counts)
+        con.register("co_use_of_district", co_use_rows(encode(frame)))
         con.execute(
-            "insert into co_use_counts by name select * from co_use_of_district"
+            "insert into co_use_counts by name"
+            " select $district_id as district_id, * from co_use_of_district",
+            {"district_id": district_id},
         )
         con.unregister("co_use_of_district")
     return con.table("co_use_counts")

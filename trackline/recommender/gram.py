@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from scipy import sparse
 
 from trackline.recommender.frames import Rows
@@ -184,16 +185,17 @@ def directed_count(rows: Rows) -> np.ndarray | None:
     return total.reshape(n, n)
 
 
-def co_use_rows(rows: Rows) -> pd.DataFrame:
+def co_use_rows(rows: Rows) -> pa.Table:
     """Count co-use by band, by sparse products.
 
     Returns
     -------
-    DataFrame
-        band, app_id, next_app_id, pair_count, directed_count, weighted_count: the rows
-        of `sql.gram_sql` of one district and all folds.
+    Table
+        band, app_id, next_app_id (dictionaries), pair_count, directed_count,
+        weighted_count: the rows of `sql.gram_sql` of one district and all folds.
     """
     band = np.where(pd.isna(rows.band), NO_BAND, rows.band).astype(str)
+    apps = pa.array(rows.apps, pa.string())
     tables = []
     for name in np.unique(band):
         some = rows.select(np.flatnonzero(band == name))
@@ -205,17 +207,22 @@ def co_use_rows(rows: Rows) -> pd.DataFrame:
             "directed_count": 0 * gram.pair if directed is None else directed,
             "weighted_count": gram.weighted,
         }
+        known = [name if name != NO_BAND else None]
         tables.append(
-            pd.DataFrame(
+            pa.table(
                 {
-                    "band": name if name != NO_BAND else None,
-                    "app_id": pd.Categorical.from_codes(one, rows.apps),
-                    "next_app_id": pd.Categorical.from_codes(other, rows.apps),
+                    "band": _named(np.zeros(len(one)), pa.array(known, pa.string())),
+                    "app_id": _named(one, apps),
+                    "next_app_id": _named(other, apps),
                     **{n: c[one, other].astype(np.int64) for n, c in counts.items()},
                 }
-            ).astype({"band": "string"})
+            )
         )
-    return pd.concat(tables, ignore_index=True)
+    return pa.concat_tables(tables)
+
+
+def _named(codes: np.ndarray, names: pa.Array) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(codes.astype(np.int32), names)
 
 
 def _lags(rows: Rows, window: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
