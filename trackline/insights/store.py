@@ -9,6 +9,7 @@ are made from these files, so a full refresh loses nothing.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -29,7 +30,8 @@ from trackline.config import Configuration
 from trackline.config import load as load_configuration
 from trackline.config.configuration import for_site
 from trackline.insights.lock import lock
-from trackline.insights.processors import Processor, processor_for
+from trackline.insights.processors import NotReadyError, Processor, processor_for
+from trackline.predictions.client import ServerError
 from trackline.predictions.storage import ModelFolder
 from trackline.settings import ROOT, Settings
 
@@ -169,7 +171,9 @@ class Model:
         if state["definition"] == definition:
             return version
         if version:
-            processor.delete(self, version)
+            # no server is asked for it again: one that is gone must not hold up the new
+            with contextlib.suppress(NotReadyError, ServerError):
+                processor.delete(self, version)
             path = f"{self.folder}/{version}"
             if self.fs.exists(path):
                 self.fs.rm(path, recursive=True)

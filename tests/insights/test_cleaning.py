@@ -1,0 +1,66 @@
+"""Forgetting by what lies in the store alone: no build, no warehouse."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from trackline.insights import processors
+from trackline.insights.cleaning import forget_user
+from trackline.insights.processors import InProcess
+from trackline.insights.store import PREDICTIONS, SAMPLES, Model, Store
+from trackline.predictions.client import PredictionClient, ServerError
+from trackline.settings import RefusedError, Settings
+
+
+def learned(model: Model) -> Model:
+    """A model that has learned from and predicted of users 7 and 8."""
+    version = model.prepare("first", InProcess(60))
+    for name, schema in (("samples", SAMPLES), ("predictions", PREDICTIONS)):
+        row = {field.name: "1" if field.type == "string" else 1 for field in schema} | {
+            "purpose": "train"
+        }
+        rows = pd.DataFrame([row | {"user_id": user} for user in ("7", "8")])
+        model.append(name, schema, version, rows)
+    model.write_state({**model.state(), "is_trained": True})
+    return model
+
+
+def users_of(model: Model, name: str = "samples", schema=SAMPLES) -> list[str]:
+    return model.read(name, schema, model.version).user_id.tolist()
+
+
+def test_what_a_server_learned_is_forgotten_or_told(project, monkeypatch):
+    """Otherwise the server keeps the student, and counts everybody else twice."""
+    settings = [("predictionsprocessor", "server"), ("host", "h"), ("port", "1")]
+    project.write_seed(
+        "analytics_settings",
+        [{"district_id": "*", "name": n, "value": v} for n, v in settings],
+    )
+    monkeypatch.delenv("TRACKLINE_SERVER_PASSWORD", raising=False)
+    settings = Settings.from_environment()
+    model = learned(Store(settings).model("north", "course_dropout"))
+    deleted = []
+
+    def delete(client, uniqueid):
+        if not deleted:
+            deleted.append(None)
+            raise ServerError("h:1 cannot be reached")
+        deleted.append(uniqueid)
+
+    monkeypatch.setattr(PredictionClient, "delete", delete)
+    for reason in ("TRACKLINE_SERVER_PASSWORD", "cannot be reached"):
+        with pytest.raises(RefusedError, match=f"{reason}.*Run the same command again"):
+            forget_user(settings, "north", "7")
+        assert users_of(model) == ["7", "8"]
+        assert model.state()["is_trained"]
+        monkeypatch.setenv("TRACKLINE_SERVER_PASSWORD", "secret")
+    forget_user(settings, "north", "7")
+    assert deleted == [None, model.uniqueid(1)]
+    assert users_of(model) == []
+    assert not model.state()["is_trained"]
+
+
+def test_a_server_that_is_gone_keeps_no_new_version_waiting(project):
+    model = learned(Store().model("north", "course_dropout"))
+    assert model.prepare("second", processors.Unknown("no server")) == 2
