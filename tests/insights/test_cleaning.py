@@ -61,6 +61,22 @@ def test_what_a_server_learned_is_forgotten_or_told(project, monkeypatch):
     assert not model.state()["is_trained"]
 
 
+def test_removed_models_and_districts_forget_too(project):
+    """Their rows left the seeds; their files, and what they learned, did not."""
+    store = Store()
+    left = [
+        learned(store.model(*names))
+        for names in (("north", "no_such_model"), ("south", "course_dropout"))
+    ]
+    for model in left:
+        model.fs.makedirs(model.files(1).path)
+        forget_user(Settings.from_environment(), model.district_id, "7")
+        assert users_of(model) == []
+        assert users_of(model, "predictions", PREDICTIONS) == ["8"]
+        assert not model.fs.exists(model.files(1).path)
+    forget_user(Settings.from_environment(), "nowhere", "7")
+
+
 def test_a_server_that_is_gone_keeps_no_new_version_waiting(project):
     model = learned(Store().model("north", "course_dropout"))
     assert model.prepare("second", processors.Unknown("no server")) == 2

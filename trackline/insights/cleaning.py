@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 
 from trackline.insights.lock import LockedError, lock
-from trackline.insights.processors import NotReadyError
+from trackline.insights.processors import NotReadyError, processor_for
 from trackline.insights.store import PREDICTIONS, SAMPLES, Model, Store
 from trackline.predictions.client import ServerError
 from trackline.settings import RefusedError, Settings
@@ -119,9 +119,8 @@ def forget_user(settings: Settings, district_id: str, user_id: str) -> None:
         If a prediction server may still know what it learned from the user.
     """
     store = Store(settings)
-    for model in store.models():
-        if model.district_id != district_id or not model.version:
-            continue
+    # also of models, and of a district, whose rows were removed from the seeds
+    for model in store.kept(district_id):
         try:
             with lock(model.fs, model.folder):
                 _forget(store, model, user_id)
@@ -141,12 +140,16 @@ def _forget(store: Store, model: Model, user_id: str) -> None:
     samples = model.read("samples", SAMPLES, version)
     mine = samples.user_id == user_id
     if (samples[mine].purpose == "train").any():
-        # the samples are removed last: they tell the next run what is still to be done
-        store.processor_of(model).delete(model, version)
         folder = model.files(version).path
-        if model.fs.exists(folder):
-            model.fs.rm(folder, recursive=True)
+        is_here = model.fs.exists(folder)
+        if not is_here and model.state()["is_trained"]:
+            # it was a server that learned, whatever the seeds say by now
+            server = processor_for("server", model.district_id, store.configuration)
+            server.delete(model, version)
+        # the samples are removed last: they tell the next run what is still to be done
         model.write_state({**model.state(), "is_trained": False})
+        if is_here:
+            model.fs.rm(folder, recursive=True)
         mine |= samples.purpose == "train"
     if mine.any():
         model.replace("samples", SAMPLES, version, samples[~mine])

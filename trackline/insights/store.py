@@ -28,7 +28,6 @@ from fsspec.implementations.local import LocalFileSystem
 
 from trackline.config import Configuration
 from trackline.config import load as load_configuration
-from trackline.config.configuration import for_site
 from trackline.insights.lock import lock
 from trackline.insights.processors import NotReadyError, Processor, processor_for
 from trackline.predictions.client import ServerError
@@ -243,21 +242,20 @@ class Store:
             )
         ]
 
+    def kept(self, district_id: str) -> list[Model]:
+        """Return every model of a site that has a version, configured or not."""
+        fs, folder = self.filesystem(district_id)
+        state = "/model.json"
+        return [
+            self.model(district_id, path[len(folder) + 1 : -len(state)])
+            for path in sorted(fs.find(folder))
+            if path.endswith(state)
+        ]
+
     def processor(self, analysis: pd.Series) -> Processor:
         """Return what learns and predicts for an analysis."""
         return processor_for(
             analysis.processor, analysis.district_id, self.configuration
-        )
-
-    def processor_of(self, model: Model) -> Processor:
-        """Return what learns and predicts for a model, by the configuration."""
-        rows = for_site(self.configuration.models, model.district_id)
-        row = next(row for row in rows if row.model_id == model.model_id)
-        default = self.configuration.setting(model.district_id, "predictionsprocessor")
-        return processor_for(
-            row.predictions_processor or default or "sklearn",
-            model.district_id,
-            self.configuration,
         )
 
     def all_rows(self, name: str, schema: pa.Schema) -> pa.Table:
