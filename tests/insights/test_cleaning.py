@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from trackline.insights import lock as locks
 from trackline.insights import processors
 from trackline.insights.cleaning import forget_user
 from trackline.insights.processors import InProcess
@@ -75,6 +76,27 @@ def test_removed_models_and_districts_forget_too(project):
         assert users_of(model, "predictions", PREDICTIONS) == ["8"]
         assert not model.fs.exists(model.files(1).path)
     forget_user(Settings.from_environment(), "nowhere", "7")
+
+
+def test_a_model_that_another_process_works_on(project, monkeypatch):
+    """A build goes on without its new version; forgetting must not."""
+    monkeypatch.setattr(locks, "WAIT_SECONDS", 0.1)
+    store = Store()
+    held, free = (store.model("north", name) for name in ("held", "free"))
+    analysis = {
+        "purpose": "predict", "district_id": "north", "target": "t", "indicators": "i",
+        "analysis_interval": "quarters", "processor": "sklearn",
+    }  # fmt: skip
+    analyses = pd.DataFrame(
+        [analysis | {"model_id": model.model_id} for model in (learned(held), free)]
+    )
+    with locks.lock(held.fs, held.folder):
+        store.renew(analyses)
+        with pytest.raises(RefusedError, match=r"held .*Run the same command again"):
+            forget_user(Settings.from_environment(), "north", "7")
+    assert (held.state()["definition"], free.version) == ("first", 1)
+    store.renew(analyses)
+    assert held.version == 2
 
 
 def test_a_server_that_is_gone_keeps_no_new_version_waiting(project):

@@ -116,7 +116,8 @@ def forget_user(settings: Settings, district_id: str, user_id: str) -> None:
     Raises
     ------
     RefusedError
-        If a prediction server may still know what it learned from the user.
+        If somebody else works on a model, or a prediction server may still know what
+        it learned from the user.
     """
     store = Store(settings)
     # also of models, and of a district, whose rows were removed from the seeds
@@ -124,7 +125,7 @@ def forget_user(settings: Settings, district_id: str, user_id: str) -> None:
         try:
             with lock(model.fs, model.folder):
                 _forget(store, model, user_id)
-        except (NotReadyError, ServerError) as error:
+        except (LockedError, NotReadyError, ServerError) as error:
             raise RefusedError(
                 f"the model {model.model_id} of {district_id} may still know the"
                 f" student: {error}. Run the same command again."

@@ -28,7 +28,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from trackline.config import Configuration
 from trackline.config import load as load_configuration
-from trackline.insights.lock import lock
+from trackline.insights.lock import LockedError, lock
 from trackline.insights.processors import NotReadyError, Processor, processor_for
 from trackline.predictions.client import ServerError
 from trackline.predictions.storage import ModelFolder
@@ -264,12 +264,16 @@ class Store:
         return pa.concat_tables([owned(schema).empty_table(), *parts])
 
     def renew(self, analyses: pd.DataFrame) -> None:
-        """Bring the version of every model of int_analyses up to date."""
+        """Bring the version of every model of int_analyses up to date.
+
+        One that somebody else works on is left: training and predicting try again.
+        """
         for analysis in analyses[analyses.purpose == "predict"].itertuples():
             model = self.model(analysis.district_id, analysis.model_id)
-            if model.state()["definition"] != definition(analysis):
-                with lock(model.fs, model.folder):
-                    model.prepare(definition(analysis), self.processor(analysis))
+            if model.state()["definition"] == definition(analysis):
+                continue
+            with contextlib.suppress(LockedError), lock(model.fs, model.folder):
+                model.prepare(definition(analysis), self.processor(analysis))
 
 
 def owned(schema: pa.Schema) -> pa.Schema:
