@@ -17,6 +17,7 @@ import duckdb
 
 from trackline import config, privacy
 from trackline.insights.cleaning import forget_user
+from trackline.insights.notify import forget_told
 from trackline.publish.forget import forget_published_student
 from trackline.settings import ROOT, RefusedError, Settings
 
@@ -62,6 +63,8 @@ def forget(settings: Settings, district_id: str, student_id: str) -> bool:
         # sums that the student was part of are made again without
         _dbt("build", "", district_id, stored_id)
         compact(settings.warehouse)
+    # only now that no table names a recipient from whom it would be written again
+    forget_told(settings, district_id, stored_id)
     is_published = forget_published_student(settings, district_id, stored_id)
     return is_found or is_published
 

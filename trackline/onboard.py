@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import csv
-import fcntl
 import io
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
+from trackline.alone import alone
 from trackline.config import check
 from trackline.config.rows import App, District, Row
 from trackline.settings import RefusedError
@@ -60,7 +60,7 @@ def onboard(
     }
     place = landing / district_id
     try:
-        with _alone(seeds), ExitStack() as cleanup:
+        with alone(seeds), ExitStack() as cleanup:
             proposed = _propose(seeds, added)
             staged = []
             for name, content in proposed.items():
@@ -75,17 +75,6 @@ def onboard(
             f"{district_id} was not added: {error.filename or seeds}: {error.strerror}"
         ) from None
     return place
-
-
-@contextmanager
-def _alone(seeds: Path) -> Iterator[None]:
-    """Keep other onboardings out: each would write over the other's rows."""
-    folder = os.open(seeds, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(folder)
 
 
 def _propose(

@@ -13,13 +13,15 @@ import hmac
 import os
 import secrets
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
+from trackline.alone import alone
 from trackline.landing.columns import Table
-from trackline.settings import Settings
+from trackline.settings import RefusedError, Settings
 
 __all__ = [
     "forget",
@@ -66,24 +68,36 @@ def _forgotten(settings: Settings) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-def forget(settings: Settings, district_id: str, user_id: str) -> bool:
-    """Add a student to the forgotten; False when already there.
+def forget(settings: Settings, district_id: str, user_id: str) -> None:
+    """Add a student to the forgotten and take the id out of the vault.
 
     The list is replaced whole, so that a killed process leaves the old one.
+
+    Raises
+    ------
+    RefusedError
+        If another process is writing the vault: the student may stand in it yet.
     """
-    rows = _forgotten(settings)
-    if any(_digest(row["salt"], district_id, user_id) == row["digest"] for row in rows):
-        return False
-    salt = rows[0]["salt"] if rows else secrets.token_hex(16)
-    rows.append(
-        {
-            "district_id": district_id,
-            "salt": salt,
-            "digest": _digest(salt, district_id, user_id),
-        }
-    )
     path = forgotten_path(settings)
     path.parent.mkdir(parents=True, exist_ok=True)
+    with alone(path.parent):
+        rows = _forgotten(settings)
+        salt = rows[0]["salt"] if rows else secrets.token_hex(16)
+        digest = _digest(salt, district_id, user_id)
+        if all(digest != row["digest"] for row in rows):
+            row = {"district_id": district_id, "salt": salt, "digest": digest}
+            _replace(path, [*rows, row])
+    # however it went before: a run that died in between has left the vault as it was
+    try:
+        _remove_from_vault(settings, district_id, user_id)
+    except sqlite3.OperationalError as error:
+        raise RefusedError(
+            f"the vault {vault_path(settings)} may still name the student: {error}."
+            " Run the same command again."
+        ) from None
+
+
+def _replace(path: Path, rows: list[dict[str, str]]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with open(descriptor, "w", newline="", encoding="utf-8") as stream:
@@ -93,8 +107,6 @@ def forget(settings: Settings, district_id: str, user_id: str) -> bool:
         stream.flush()
         os.fsync(stream.fileno())
     os.replace(temporary, path)
-    _remove_from_vault(settings, district_id, user_id)
-    return True
 
 
 def without_forgotten(
@@ -166,7 +178,7 @@ def _fill_vault(
     ).fetchall()
     known = {(row["district_id"], row["digest"]) for row in forgotten}
     salt = forgotten[0]["salt"] if forgotten else ""
-    with _vault(settings) as vault:
+    with closing(_vault(settings)) as vault, vault:
         vault.executemany(
             "insert or ignore into vault values (?, ?, ?)",
             [
@@ -175,7 +187,6 @@ def _fill_vault(
                 if (row[0], _digest(salt, row[0], row[2])) not in known
             ],
         )
-    vault.close()
 
 
 def _vault(settings: Settings) -> sqlite3.Connection:
@@ -193,10 +204,9 @@ def _vault(settings: Settings) -> sqlite3.Connection:
 def _remove_from_vault(settings: Settings, district_id: str, user_id: str) -> None:
     if not vault_path(settings).exists():
         return
-    with _vault(settings) as vault:
+    with closing(_vault(settings)) as vault, vault:
         vault.execute("pragma secure_delete = on")
         vault.execute(
             "delete from vault where district_id = ? and user_id = ?",
             [district_id, user_id],
         )
-    vault.close()

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from functools import partial
 from subprocess import CompletedProcess
 
 import pytest
@@ -154,3 +159,40 @@ def test_why_dbt_failed_is_told(monkeypatch):
     monkeypatch.setattr(forgetting.subprocess, "run", lambda *_, **__: done)
     with pytest.raises(RefusedError, match=r"warehouse: no space left\. Run the same"):
         forgetting._dbt("build", "", "north", FORGOTTEN)
+
+
+def test_a_locked_vault_is_emptied_by_the_same_command(project, monkeypatch):
+    """A build writes the vault, or a run dies: the list alone is not enough."""
+    settings = Settings.from_environment()
+    settings.warehouse.parent.mkdir(parents=True)
+    monkeypatch.setattr(
+        privacy.sqlite3, "connect", partial(sqlite3.connect, timeout=0.01)
+    )
+    with closing(privacy._vault(settings)) as build:
+        with build:
+            build.execute("insert into vault values ('north', 'p', ?)", [FORGOTTEN])
+        build.execute("begin exclusive")
+        with pytest.raises(RefusedError, match=r"locked.*Run the same command again"):
+            privacy.forget(settings, "north", FORGOTTEN)
+        build.rollback()
+        privacy.forget(settings, "north", FORGOTTEN)
+        assert build.execute("select * from vault").fetchall() == []
+    assert len(privacy._forgotten(settings)) == 1
+
+
+def test_two_at_once_are_both_listed(project, monkeypatch):
+    """Without a lock each would replace the list that the other has not read."""
+    settings, read = Settings.from_environment(), privacy._forgotten
+    both = threading.Barrier(2)
+
+    def slowly(settings):
+        rows = read(settings)
+        with suppress(threading.BrokenBarrierError):
+            both.wait(0.5)
+        return rows
+
+    monkeypatch.setattr(privacy, "_forgotten", slowly)
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(partial(privacy.forget, settings, "north"), "12"))
+    assert len({row["digest"] for row in read(settings)}) == 2
+    assert len({row["salt"] for row in read(settings)}) == 1

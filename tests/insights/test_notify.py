@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import duckdb
 import pytest
 
+from trackline import forgetting
 from trackline.insights import notify as notifications
 from trackline.insights.notify import delivery, notify
 from trackline.settings import RefusedError, Settings
@@ -162,6 +163,22 @@ def test_a_refused_message_is_due_again(insights, by_mail):
     assert run().failed == 1
     by_mail.refuses.clear()
     assert run().sent == 1
+
+
+def test_what_a_forgotten_user_was_told_is_gone(
+    insights, by_mail, project, monkeypatch
+):
+    insights("one", 20, "7", "8")
+    insights("two", 21, "7")
+    assert run().sent == 3
+    told = project.models / "insights" / "north" / "told"
+    assert len([*told.rglob("*.json")]) == 3
+    monkeypatch.setattr(forgetting, "_dbt", lambda *arguments: None)
+    forgetting.forget(Settings.from_environment(), "north", "7")
+    assert [path.stem for path in told.rglob("*.json")] == ["20"]
+    # nothing else was forgotten: 8 is not told again
+    assert run().sent == 2
+    assert sum(to == "eight@example.org" for to, _ in by_mail.mails) == 1
 
 
 def test_dry_run_and_web_hook(insights, project, monkeypatch):

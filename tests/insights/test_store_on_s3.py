@@ -34,6 +34,8 @@ def test_a_model_lives_on_s3(bucket, monkeypatch):
     # another process sees all of it
     other = Store(Settings.from_environment()).model("north", "course_dropout")
     assert other.version == version
+    kept = Store(Settings.from_environment()).kept("north")
+    assert [one.folder for one in kept] == [model.folder]
     assert other.read("samples", SAMPLES, version).user_id.tolist() == ["7", "8"]
     answer, rows = processor.predict(other, version, to_csv(ASKED))
     assert answer["status"] == 0

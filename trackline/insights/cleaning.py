@@ -7,7 +7,9 @@ import pandas as pd
 import pyarrow as pa
 
 from trackline.insights.lock import LockedError, lock
+from trackline.insights.processors import NotReadyError, processor_for
 from trackline.insights.store import PREDICTIONS, SAMPLES, Model, Store
+from trackline.predictions.client import ServerError
 from trackline.settings import RefusedError, Settings
 
 __all__ = ["clean_up", "forget_user"]
@@ -110,26 +112,45 @@ def forget_user(settings: Settings, district_id: str, user_id: str) -> None:
     district_id : str
     user_id : str
         As it stands in the store: a pseudonym, where there is a key.
+
+    Raises
+    ------
+    RefusedError
+        If somebody else works on a model, or a prediction server may still know what
+        it learned from the user.
     """
     store = Store(settings)
-    for model in store.models():
-        version = model.version
-        if model.district_id != district_id or not version:
-            continue
-        with lock(model.fs, model.folder):
-            predictions = model.read("predictions", PREDICTIONS, version)
-            others = predictions[predictions.user_id != user_id]
-            if len(others) < len(predictions):
-                model.replace("predictions", PREDICTIONS, version, others)
-            samples = model.read("samples", SAMPLES, version)
-            mine = samples.user_id == user_id
-            learned = (samples[mine].purpose == "train").any()
-            if learned:
-                store.processor_of(model).delete(model, version)
-                folder = model.files(version).path
-                if model.fs.exists(folder):
-                    model.fs.rm(folder, recursive=True)
-                model.write_state({**model.state(), "is_trained": False})
-                mine |= samples.purpose == "train"
-            if mine.any():
-                model.replace("samples", SAMPLES, version, samples[~mine])
+    # also of models, and of a district, whose rows were removed from the seeds
+    for model in store.kept(district_id):
+        try:
+            with lock(model.fs, model.folder):
+                _forget(store, model, user_id)
+        except (LockedError, NotReadyError, ServerError) as error:
+            raise RefusedError(
+                f"the model {model.model_id} of {district_id} may still know the"
+                f" student: {error}. Run the same command again."
+            ) from None
+
+
+def _forget(store: Store, model: Model, user_id: str) -> None:
+    version = model.version
+    predictions = model.read("predictions", PREDICTIONS, version)
+    others = predictions[predictions.user_id != user_id]
+    if len(others) < len(predictions):
+        model.replace("predictions", PREDICTIONS, version, others)
+    samples = model.read("samples", SAMPLES, version)
+    mine = samples.user_id == user_id
+    if (samples[mine].purpose == "train").any():
+        folder = model.files(version).path
+        is_here = model.fs.exists(folder)
+        if not is_here and model.state()["is_trained"]:
+            # it was a server that learned, whatever the seeds say by now
+            server = processor_for("server", model.district_id, store.configuration)
+            server.delete(model, version)
+        # the samples are removed last: they tell the next run what is still to be done
+        model.write_state({**model.state(), "is_trained": False})
+        if is_here:
+            model.fs.rm(folder, recursive=True)
+        mine |= samples.purpose == "train"
+    if mine.any():
+        model.replace("samples", SAMPLES, version, samples[~mine])

@@ -13,7 +13,7 @@ import os
 import smtplib
 import ssl
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from email.message import EmailMessage
 from urllib.parse import unquote, urlsplit
@@ -26,7 +26,7 @@ from trackline.insights.lock import LockedError, lock
 from trackline.insights.store import Store
 from trackline.settings import RefusedError, Settings
 
-__all__ = ["Delivery", "Message", "Outcome", "delivery", "due", "notify"]
+__all__ = ["Delivery", "Message", "Outcome", "delivery", "due", "forget_told", "notify"]
 
 SECONDS = 30
 
@@ -51,8 +51,7 @@ class Message:
     @property
     def key(self) -> str:
         """The name of what is remembered of this user and context."""
-        text = f"{self.district_id}\0{self.user_id}\0{self.context_id}"
-        return hashlib.sha256(text.encode()).hexdigest()[:40]
+        return f"{_user_key(self.district_id, self.user_id)}/{self.context_id}"
 
     @property
     def text(self) -> str:
@@ -76,6 +75,10 @@ class Outcome:
 
 
 Delivery = Callable[[Message], None]
+
+
+def _user_key(district_id: str, user_id: str) -> str:
+    return hashlib.sha256(f"{district_id}\0{user_id}".encode()).hexdigest()[:40]
 
 
 class UnreachableError(Exception):
@@ -140,12 +143,7 @@ def notify(
         for message in due(settings):
             fs, folder = store.filesystem(message.district_id)
             if send and message.district_id not in locked:
-                try:
-                    locks.enter_context(lock(fs, f"{folder}/told"))
-                except LockedError:
-                    raise RefusedError(
-                        "another `trackline notify` is running"
-                    ) from None
+                locks.enter_context(_alone(fs, folder))
                 locked.add(message.district_id)
             path = f"{folder}/told/{message.key}.json"
             told, sending = _remembered(fs, path)
@@ -175,6 +173,33 @@ def notify(
                 _remember(fs, path, sorted({*before, *names}), [])
                 outcome.sent += 1
     return outcome
+
+
+def forget_told(settings: Settings, district_id: str, user_id: str) -> None:
+    """Remove what is remembered of the messages to a user.
+
+    Raises
+    ------
+    RefusedError
+        If a run sends.
+    """
+    fs, folder = Store(settings).filesystem(district_id)
+    path = f"{folder}/told/{_user_key(district_id, user_id)}"
+    with _alone(fs, folder):
+        if fs.exists(path):
+            fs.rm(path, recursive=True)
+
+
+@contextmanager
+def _alone(fs, folder: str) -> Iterator[None]:
+    try:
+        with lock(fs, f"{folder}/told"):
+            yield
+    except LockedError:
+        raise RefusedError(
+            "another `trackline notify` is running: let it finish, and run the same"
+            " command again"
+        ) from None
 
 
 def _remembered(fs, path: str) -> tuple[list[str], list[str]]:

@@ -6,7 +6,6 @@ to the other.
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
 from dataclasses import dataclass
@@ -55,7 +54,7 @@ class Processor(Protocol):
         """Rate what would be learned; `dir` names the folder of the run's pages."""
 
     def delete(self, model: Model, version: int) -> None:
-        """Forget a version."""
+        """Forget a version; ServerError or NotReadyError if it is still known."""
 
 
 @dataclass
@@ -160,9 +159,8 @@ class Server:
         return {**answer, "dir": f"{folder.path}/logs/{runid}"}
 
     def delete(self, model: Model, version: int) -> None:
-        """Ask the server to forget; one that is gone needs not."""
-        with contextlib.suppress(ServerError):
-            self.client.delete(model.uniqueid(version))
+        """Let the server forget."""
+        self.client.delete(model.uniqueid(version))
 
     @staticmethod
     def _ids(model: Model, version: int) -> tuple[str, str]:
@@ -180,14 +178,11 @@ class Unknown:
         """Say what is missing."""
         raise NotReadyError(self.sentence)
 
-    def train(self, model: Model, version: int, dataset: bytes) -> dict[str, object]:
+    def train(self, *arguments: object) -> None:
         """Refuse."""
         raise NotReadyError(self.sentence)
 
-    predict = evaluate = train
-
-    def delete(self, model: Model, version: int) -> None:
-        """Do nothing: there is no server to tell."""
+    predict = evaluate = delete = train
 
 
 def processor_for(

@@ -9,6 +9,7 @@ are made from these files, so a full refresh loses nothing.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -27,9 +28,9 @@ from fsspec.implementations.local import LocalFileSystem
 
 from trackline.config import Configuration
 from trackline.config import load as load_configuration
-from trackline.config.configuration import for_site
-from trackline.insights.lock import lock
-from trackline.insights.processors import Processor, processor_for
+from trackline.insights.lock import LockedError, lock
+from trackline.insights.processors import NotReadyError, Processor, processor_for
+from trackline.predictions.client import ServerError
 from trackline.predictions.storage import ModelFolder
 from trackline.settings import ROOT, Settings
 
@@ -169,7 +170,9 @@ class Model:
         if state["definition"] == definition:
             return version
         if version:
-            processor.delete(self, version)
+            # no server is asked for it again: one that is gone must not hold up the new
+            with contextlib.suppress(NotReadyError, ServerError):
+                processor.delete(self, version)
             path = f"{self.folder}/{version}"
             if self.fs.exists(path):
                 self.fs.rm(path, recursive=True)
@@ -239,21 +242,20 @@ class Store:
             )
         ]
 
+    def kept(self, district_id: str) -> list[Model]:
+        """Return every model of a site that has a version, configured or not."""
+        fs, folder = self.filesystem(district_id)
+        state = "/model.json"
+        return [
+            self.model(district_id, path[len(folder) + 1 : -len(state)])
+            for path in sorted(fs.find(folder))
+            if path.endswith(state)
+        ]
+
     def processor(self, analysis: pd.Series) -> Processor:
         """Return what learns and predicts for an analysis."""
         return processor_for(
             analysis.processor, analysis.district_id, self.configuration
-        )
-
-    def processor_of(self, model: Model) -> Processor:
-        """Return what learns and predicts for a model, by the configuration."""
-        rows = for_site(self.configuration.models, model.district_id)
-        row = next(row for row in rows if row.model_id == model.model_id)
-        default = self.configuration.setting(model.district_id, "predictionsprocessor")
-        return processor_for(
-            row.predictions_processor or default or "sklearn",
-            model.district_id,
-            self.configuration,
         )
 
     def all_rows(self, name: str, schema: pa.Schema) -> pa.Table:
@@ -262,12 +264,16 @@ class Store:
         return pa.concat_tables([owned(schema).empty_table(), *parts])
 
     def renew(self, analyses: pd.DataFrame) -> None:
-        """Bring the version of every model of int_analyses up to date."""
+        """Bring the version of every model of int_analyses up to date.
+
+        One that somebody else works on is left: training and predicting try again.
+        """
         for analysis in analyses[analyses.purpose == "predict"].itertuples():
             model = self.model(analysis.district_id, analysis.model_id)
-            if model.state()["definition"] != definition(analysis):
-                with lock(model.fs, model.folder):
-                    model.prepare(definition(analysis), self.processor(analysis))
+            if model.state()["definition"] == definition(analysis):
+                continue
+            with contextlib.suppress(LockedError), lock(model.fs, model.folder):
+                model.prepare(definition(analysis), self.processor(analysis))
 
 
 def owned(schema: pa.Schema) -> pa.Schema:

@@ -1,0 +1,104 @@
+"""Forgetting by what lies in the store alone: no build, no warehouse."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from trackline.insights import lock as locks
+from trackline.insights import processors
+from trackline.insights.cleaning import forget_user
+from trackline.insights.processors import InProcess
+from trackline.insights.store import PREDICTIONS, SAMPLES, Model, Store
+from trackline.predictions.client import PredictionClient, ServerError
+from trackline.settings import RefusedError, Settings
+
+
+def learned(model: Model) -> Model:
+    """A model that has learned from and predicted of users 7 and 8."""
+    version = model.prepare("first", InProcess(60))
+    for name, schema in (("samples", SAMPLES), ("predictions", PREDICTIONS)):
+        row = {field.name: "1" if field.type == "string" else 1 for field in schema} | {
+            "purpose": "train"
+        }
+        rows = pd.DataFrame([row | {"user_id": user} for user in ("7", "8")])
+        model.append(name, schema, version, rows)
+    model.write_state({**model.state(), "is_trained": True})
+    return model
+
+
+def users_of(model: Model, name: str = "samples", schema=SAMPLES) -> list[str]:
+    return model.read(name, schema, model.version).user_id.tolist()
+
+
+def test_what_a_server_learned_is_forgotten_or_told(project, monkeypatch):
+    """Otherwise the server keeps the student, and counts everybody else twice."""
+    settings = [("predictionsprocessor", "server"), ("host", "h"), ("port", "1")]
+    project.write_seed(
+        "analytics_settings",
+        [{"district_id": "*", "name": n, "value": v} for n, v in settings],
+    )
+    monkeypatch.delenv("TRACKLINE_SERVER_PASSWORD", raising=False)
+    settings = Settings.from_environment()
+    model = learned(Store(settings).model("north", "course_dropout"))
+    deleted = []
+
+    def delete(client, uniqueid):
+        if not deleted:
+            deleted.append(None)
+            raise ServerError("h:1 cannot be reached")
+        deleted.append(uniqueid)
+
+    monkeypatch.setattr(PredictionClient, "delete", delete)
+    for reason in ("TRACKLINE_SERVER_PASSWORD", "cannot be reached"):
+        with pytest.raises(RefusedError, match=f"{reason}.*Run the same command again"):
+            forget_user(settings, "north", "7")
+        assert users_of(model) == ["7", "8"]
+        assert model.state()["is_trained"]
+        monkeypatch.setenv("TRACKLINE_SERVER_PASSWORD", "secret")
+    forget_user(settings, "north", "7")
+    assert deleted == [None, model.uniqueid(1)]
+    assert users_of(model) == []
+    assert not model.state()["is_trained"]
+
+
+def test_removed_models_and_districts_forget_too(project):
+    """Their rows left the seeds; their files, and what they learned, did not."""
+    store = Store()
+    left = [
+        learned(store.model(*names))
+        for names in (("north", "no_such_model"), ("south", "course_dropout"))
+    ]
+    for model in left:
+        model.fs.makedirs(model.files(1).path)
+        forget_user(Settings.from_environment(), model.district_id, "7")
+        assert users_of(model) == []
+        assert users_of(model, "predictions", PREDICTIONS) == ["8"]
+        assert not model.fs.exists(model.files(1).path)
+    forget_user(Settings.from_environment(), "nowhere", "7")
+
+
+def test_a_model_that_another_process_works_on(project, monkeypatch):
+    """A build goes on without its new version; forgetting must not."""
+    monkeypatch.setattr(locks, "WAIT_SECONDS", 0.1)
+    store = Store()
+    held, free = (store.model("north", name) for name in ("held", "free"))
+    analysis = {
+        "purpose": "predict", "district_id": "north", "target": "t", "indicators": "i",
+        "analysis_interval": "quarters", "processor": "sklearn",
+    }  # fmt: skip
+    analyses = pd.DataFrame(
+        [analysis | {"model_id": model.model_id} for model in (learned(held), free)]
+    )
+    with locks.lock(held.fs, held.folder):
+        store.renew(analyses)
+        with pytest.raises(RefusedError, match=r"held .*Run the same command again"):
+            forget_user(Settings.from_environment(), "north", "7")
+    assert (held.state()["definition"], free.version) == ("first", 1)
+    store.renew(analyses)
+    assert held.version == 2
+
+
+def test_a_server_that_is_gone_keeps_no_new_version_waiting(project):
+    model = learned(Store().model("north", "course_dropout"))
+    assert model.prepare("second", processors.Unknown("no server")) == 2
