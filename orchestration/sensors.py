@@ -85,7 +85,11 @@ def unread(settings: Settings, files: Iterable[LandingFile]) -> list[LandingFile
         seen: set[tuple] = set()  # nothing has been built yet
     else:
         try:
-            seen = set(already_read(con))
+            seen = {
+                tuple(version)
+                for *version, status in already_read(con)
+                if status in ("loaded", "unreadable")  # others are tried again
+            }
         finally:
             con.close()
     return [
