@@ -76,8 +76,15 @@ def test_waiting_doubles_and_covers_five_minutes():
 
 def test_cron_comes_from_a_time_of_day():
     assert processes.cron("02:05") == "5 2 * * *"
+
+
+@pytest.mark.parametrize("at", ["2 am", "02", "0200", "02:00:00", "25:00", "2:00 "])
+def test_schedule_and_sensor_refuse_the_same_times(at):
+    # what only one of them reads would fail at night, not when it is configured
     with pytest.raises(RefusedError, match="TRACKLINE_NIGHTLY_AT"):
-        processes.cron("2 am")
+        processes.cron(at)
+    with pytest.raises(RefusedError, match="TRACKLINE_NIGHTLY_AT"):
+        is_due_soon(at, "UTC", datetime(2026, 3, 1, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(
