@@ -137,6 +137,25 @@ def test_evaluation_writes_pages_and_the_best_interval(project):
         evaluation.evaluate(settings, ["nonsense"])
 
 
+def test_a_site_of_its_own_row_starts_from_everybody_s(project):
+    """Another site's row stands above the common one: it is none of this site's."""
+    with (project.seeds / "prediction_models.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    common = next(row for row in rows if row["model_id"] == "course_dropout")
+    other = {**common, "district_id": "south", "indicators": "theirs"}
+    project.write_seed("prediction_models", [other, *rows])
+    best = evaluation.Evaluated(
+        "north", "course_dropout", "quarters", 0.8, 0.01, 0.9, 0, "", None
+    )
+    assert evaluation.apply(Settings.from_environment(), [best]) == [best]
+    with (project.seeds / "prediction_models.csv").open() as stream:
+        assert list(csv.DictReader(stream)) == [
+            other,
+            *rows,
+            {**common, "district_id": "north", "analysis_interval": "quarters"},
+        ]
+
+
 def test_cleaning_and_forgetting(project):
     from trackline.insights import clean_up
     from trackline.insights.cleaning import forget_user
