@@ -168,6 +168,18 @@ def test_old_logs_are_removed(tmp_path, monkeypatch):
     assert folder.run("..") == {}
 
 
+@pytest.mark.parametrize("place", ["disk", "s3"])
+def test_a_log_may_have_folders(place, tmp_path, request):
+    """The reference's logs have tensor/."""
+    root = request.getfixturevalue("bucket") if place == "s3" else str(tmp_path)
+    folder = Storage(root).folder("a", "b")
+    log = {"info.log": b"1", "tensor/train/events": b"2"}
+    runid = folder.reserve_run()
+    folder.write_run(runid, log)
+    assert folder.run(str(runid)) == log
+    assert folder.run("7") == {}
+
+
 def test_s3_refuses_a_write_over_a_changed_model(bucket):
     folder = Storage(bucket).folder("changed", "b")
     folder.write(state())

@@ -209,19 +209,24 @@ class ModelFolder:
     def write_run(self, runid: int, files: dict[str, bytes]) -> None:
         """Write a run's log and remove the logs of runs too many."""
         for name, content in files.items():
-            self.fs.pipe_file(f"{self.path}/logs/{runid}/{name}", content)
+            path = f"{self.path}/logs/{runid}/{name}"
+            if self._local:  # S3 has no folders to make
+                Path(path).parent.mkdir(parents=True, exist_ok=True)
+            self.fs.pipe_file(path, content)
         for old in self._runs()[: -self._kept_runs]:
             with contextlib.suppress(FileNotFoundError):
                 self.fs.rm(f"{self.path}/logs/{old}", recursive=True)
 
     def run(self, runid: str) -> dict[str, bytes]:
-        """Return a run's log, by file name; empty for an unknown run."""
+        """Return a run's log, by path; empty for an unknown run."""
         if not runid.isdigit():
             return {}
+        folder = f"{self.path}/logs/{runid}/"
+        self.fs.invalidate_cache()
         return {
-            name: self.fs.cat_file(f"{self.path}/logs/{runid}/{name}")
-            for name in self._names(f"logs/{runid}")
-            if not name.startswith(".")
+            path.removeprefix(folder): self.fs.cat_file(path)
+            for path in self.fs.find(folder)
+            if not path.startswith(f"{folder}.")
         }
 
     def _runs(self) -> list[str]:
