@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import socket
 import socketserver
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import duckdb
 import pytest
 
+from tests.conftest import certificate
 from trackline.insights import notify as notifications
 from trackline.insights.notify import delivery, notify
 from trackline.settings import RefusedError, Settings
+
+NAME = "mail.example.org"
 
 
 class Mailbox(socketserver.ThreadingTCPServer):
@@ -24,6 +29,8 @@ class Mailbox(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), _Session)
         self.mails: list[tuple[str, str]] = []
         self.refuses: set[str] = set()
+        self.tls: ssl.SSLContext | None = None
+        self.encrypted_logins: list[bool] = []
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
 
@@ -46,6 +53,22 @@ class _Session(socketserver.StreamRequestHandler):
                     text.append(part)
                 self.server.mails.append((to, "".join(text)))
                 self.say("250 kept")
+            elif word.startswith("EHLO"):
+                self.say("250-mailbox")
+                if self.server.tls:
+                    self.say("250-STARTTLS")
+                self.say("250 AUTH PLAIN")
+            elif word == "STARTTLS":
+                self.say("220 go on")
+                self.connection = self.server.tls.wrap_socket(
+                    self.connection, server_side=True
+                )
+                self.rfile = self.connection.makefile("rb")
+                self.wfile = self.connection.makefile("wb", 0)
+            elif word.startswith("AUTH"):
+                encrypted = isinstance(self.connection, ssl.SSLSocket)
+                self.server.encrypted_logins.append(encrypted)
+                self.say("235 ok")
             elif word == "QUIT":
                 self.say("221 bye")
                 return
@@ -162,6 +185,59 @@ def test_a_refused_message_is_due_again(insights, by_mail):
     assert run().failed == 1
     by_mail.refuses.clear()
     assert run().sent == 1
+
+
+@pytest.fixture
+def elsewhere(by_mail, monkeypatch):
+    """Reach the mailbox as NAME, with a password."""
+    real = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket,
+        "getaddrinfo",
+        lambda host, *rest, **more: real(
+            "127.0.0.1" if host == NAME else host, *rest, **more
+        ),
+    )
+    port = by_mail.server_address[1]
+    monkeypatch.setenv("TRACKLINE_SMTP_URL", f"smtp://user:secret@{NAME}:{port}")
+    return by_mail
+
+
+def test_a_password_is_sent_by_starttls(insights, elsewhere, tmp_path, monkeypatch):
+    insights("one", 20, "7")
+    chain, key = certificate(tmp_path, NAME)
+    elsewhere.tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    elsewhere.tls.load_cert_chain(chain, key)
+    # a certificate that nobody vouches for may be anybody's
+    assert run().failed == 1
+    assert elsewhere.encrypted_logins == []
+    monkeypatch.setenv("SSL_CERT_FILE", str(chain))
+    assert run().sent == 1
+    assert elsewhere.encrypted_logins == [True]
+
+
+def test_a_password_is_never_sent_in_clear(insights, elsewhere, monkeypatch):
+    insights("one", 20, "7")
+    with pytest.raises(RefusedError, match="STARTTLS"):
+        run()
+    assert elsewhere.encrypted_logins == []
+    # on this machine nobody listens; and what was refused is still due
+    port = elsewhere.server_address[1]
+    monkeypatch.setenv("TRACKLINE_SMTP_URL", f"smtp://user:secret@127.0.0.1:{port}")
+    assert run().sent == 1
+
+
+def test_this_machine_needs_no_valid_certificate(
+    insights, elsewhere, tmp_path, monkeypatch
+):
+    """Mail servers are installed with STARTTLS and a certificate of their own."""
+    insights("one", 20, "7")
+    elsewhere.tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    elsewhere.tls.load_cert_chain(*certificate(tmp_path, NAME))
+    port = elsewhere.server_address[1]
+    monkeypatch.setenv("TRACKLINE_SMTP_URL", f"smtp://user:secret@localhost:{port}")
+    assert run().sent == 1
+    assert elsewhere.encrypted_logins == [True]
 
 
 def test_dry_run_and_web_hook(insights, project, monkeypatch):

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from email.message import EmailMessage
+from ipaddress import ip_address
 from urllib.parse import unquote, urlsplit
 
 import duckdb
@@ -29,6 +30,7 @@ from trackline.settings import RefusedError, Settings
 __all__ = ["Delivery", "Message", "Outcome", "delivery", "due", "notify"]
 
 SECONDS = 30
+NOT_DELIVERED = (OSError, smtplib.SMTPException, requests.RequestException)
 
 
 @dataclass(frozen=True)
@@ -168,8 +170,10 @@ def notify(
             except UnreachableError:
                 _remember(fs, path, before, [])
                 outcome.unreachable += 1
-            except (OSError, smtplib.SMTPException, requests.RequestException):
+            except Exception as error:
                 _remember(fs, path, before, [])
+                if not isinstance(error, NOT_DELIVERED):
+                    raise
                 outcome.failed += 1
             else:
                 _remember(fs, path, sorted({*before, *names}), [])
@@ -253,11 +257,27 @@ def _mail(url: str, sender: str, addresses: _Addresses, message: Message) -> Non
         else smtplib.SMTP(host, port, timeout=SECONDS)
     )
     with connection as server:
+        server.ehlo_or_helo_if_needed()
         if not secure and server.has_extn("starttls"):
-            server.starttls(context=ssl.create_default_context())
+            context = ssl.create_default_context()
+            if _is_this_machine(host):  # nobody in between; seldom a valid certificate
+                context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            server.starttls(context=context)
+        elif not secure and parts.username and not _is_this_machine(host):
+            raise RefusedError(
+                f"{host} offers no STARTTLS: a password would be sent in clear, use"
+                " smtps:// in TRACKLINE_SMTP_URL"
+            )
         if parts.username:
             server.login(unquote(parts.username), unquote(parts.password or ""))
         server.send_message(mail)
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class _Addresses:
