@@ -173,6 +173,8 @@ def test_a_killed_run_sends_nothing_twice(insights, by_mail, monkeypatch):
     assert len(by_mail.mails) == 1
     outcome = run()
     assert (outcome.sent, outcome.interrupted) == (1, 1)
+    outcome = run()  # nothing is new: it is not told again
+    assert (outcome.sent, outcome.interrupted) == (0, 0)
     assert sorted(to for to, _ in by_mail.mails) == [
         "eight@example.org",
         "seven@example.org",
@@ -185,6 +187,59 @@ def test_a_refused_message_is_due_again(insights, by_mail):
     assert run().failed == 1
     by_mail.refuses.clear()
     assert run().sent == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("north/moodle/user.parquet", b"no Parquet"),
+        ("north/moodle/user/new.csv", b'id,email\n"7,seven@example.org\n\xff'),
+        ("north/moodle/user/new.csv", b"id,email\n7,a@\n"),
+    ],
+)
+def test_without_a_readable_address_a_message_stays_due(
+    insights, by_mail, project, path, content
+):
+    """Nobody else's message waits for it, and the run does not end."""
+    insights("one", 20, "7")
+    file = project.deliver(path, content, "2025-03-02T04:00:00")
+    assert run().unreachable == 1
+    file.unlink()
+    assert (run().sent, run().interrupted) == (1, 0)
+
+
+def test_a_message_stays_due_after_any_error(insights, by_mail, monkeypatch):
+    insights("one", 20, "7")
+
+    def broken(server, mail):
+        raise RuntimeError("unforeseen")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("smtplib.SMTP.send_message", broken)
+        with pytest.raises(RuntimeError, match="unforeseen"):
+            run()
+    outcome = run()
+    assert (outcome.sent, outcome.interrupted) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("variable", "url"),
+    [
+        ("TRACKLINE_SMTP_URL", "smtp://user:secret@host:abc"),
+        ("TRACKLINE_SMTP_URL", "smtp://user:sec/ret@host:25"),
+        ("TRACKLINE_SMTP_URL", "host:25"),
+        ("TRACKLINE_SMTP_URL", "smtp://"),
+        ("TRACKLINE_WEBHOOK_URL", "hooks.example.org/secret"),
+    ],
+)
+def test_a_wrong_url_is_refused_before_anything_is_sent(
+    project, by_mail, monkeypatch, variable, url
+):
+    monkeypatch.delenv("TRACKLINE_SMTP_URL")
+    monkeypatch.setenv(variable, url)
+    with pytest.raises(RefusedError, match=f"{variable} is no URL") as refused:
+        run()
+    assert "sec" not in str(refused.value)
 
 
 @pytest.fixture
