@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, time, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
 from trackline.settings import RefusedError
@@ -21,6 +21,7 @@ __all__ = [
     "pool",
     "processes",
     "retry_seconds",
+    "time_of_day",
 ]
 
 PULL = "daily_pull"
@@ -75,8 +76,8 @@ def build_arguments(full_refresh: bool = False) -> list[str]:
     return [*arguments, "--full-refresh"] if full_refresh else arguments
 
 
-def cron(at: str, hours_later: int = 0) -> str:
-    """Return the cron line of every day at HH:MM, or so many hours later.
+def time_of_day(at: str) -> time:
+    """Read TRACKLINE_NIGHTLY_AT, which is HH:MM.
 
     Raises
     ------
@@ -84,11 +85,16 @@ def cron(at: str, hours_later: int = 0) -> str:
         If it is no time of day.
     """
     try:
-        when = time.fromisoformat(at)
+        return datetime.strptime(at, "%H:%M").time()
     except ValueError:
         raise RefusedError(
             f"TRACKLINE_NIGHTLY_AT is {at!r}: a time of day such as 02:00 is needed"
         ) from None
+
+
+def cron(at: str, hours_later: int = 0) -> str:
+    """Return the cron line of every day at HH:MM, or so many hours later."""
+    when = time_of_day(at)
     return f"{when.minute} {(when.hour + hours_later) % 24} * * *"
 
 

@@ -23,7 +23,7 @@ from dagster import (
 from orchestration import landing
 from orchestration.environment import Environment
 from orchestration.jobs import onboarding_config
-from orchestration.processes import configured_districts
+from orchestration.processes import configured_districts, time_of_day
 from trackline import config
 from trackline.landing import LandingFile, already_read, discover
 from trackline.publish.versions import DistrictFolder
@@ -56,8 +56,8 @@ def is_due_soon(at: str, time_zone: str, now: datetime) -> bool:
         With a time zone.
     """
     local = now.astimezone(ZoneInfo(time_zone))
-    hour, minute = at.split(":")
-    tonight = local.replace(hour=int(hour), minute=int(minute), second=0, microsecond=0)
+    when = time_of_day(at)
+    tonight = local.replace(hour=when.hour, minute=when.minute, second=0, microsecond=0)
     return timedelta(0) <= (tonight - local) % timedelta(days=1) < SOON
 
 
@@ -85,7 +85,11 @@ def unread(settings: Settings, files: Iterable[LandingFile]) -> list[LandingFile
         seen: set[tuple] = set()  # nothing has been built yet
     else:
         try:
-            seen = set(already_read(con))
+            seen = {
+                tuple(version)
+                for *version, status in already_read(con)
+                if status in ("loaded", "unreadable")  # others are tried again
+            }
         finally:
             con.close()
     return [

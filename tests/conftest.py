@@ -47,6 +47,19 @@ def fixtures() -> Path:
     return FIXTURES
 
 
+def certificate(folder: Path, name: str) -> tuple[Path, Path]:
+    """Make a certificate of a host, signed by itself, and its key, or skip the test."""
+    if not (openssl := shutil.which("openssl")):
+        pytest.skip("openssl is not installed")
+    chain, key = folder / "cert.pem", folder / "key.pem"
+    command = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt"]
+    command += ["ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    command += ["-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"]
+    command += ["-keyout", str(key), "-out", str(chain)]
+    subprocess.run(command, check=True, capture_output=True)
+    return chain, key
+
+
 class Project:
     """Landing folder, seeds and warehouse of one test, and the builds on them."""
 

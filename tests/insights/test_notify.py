@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import socket
 import socketserver
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import duckdb
 import pytest
 
+from tests.conftest import certificate
 from trackline import forgetting
 from trackline.insights import notify as notifications
 from trackline.insights.notify import delivery, notify
 from trackline.settings import RefusedError, Settings
+
+NAME = "mail.example.org"
 
 
 class Mailbox(socketserver.ThreadingTCPServer):
@@ -25,6 +30,8 @@ class Mailbox(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), _Session)
         self.mails: list[tuple[str, str]] = []
         self.refuses: set[str] = set()
+        self.tls: ssl.SSLContext | None = None
+        self.encrypted_logins: list[bool] = []
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
 
@@ -47,6 +54,22 @@ class _Session(socketserver.StreamRequestHandler):
                     text.append(part)
                 self.server.mails.append((to, "".join(text)))
                 self.say("250 kept")
+            elif word.startswith("EHLO"):
+                self.say("250-mailbox")
+                if self.server.tls:
+                    self.say("250-STARTTLS")
+                self.say("250 AUTH PLAIN")
+            elif word == "STARTTLS":
+                self.say("220 go on")
+                self.connection = self.server.tls.wrap_socket(
+                    self.connection, server_side=True
+                )
+                self.rfile = self.connection.makefile("rb")
+                self.wfile = self.connection.makefile("wb", 0)
+            elif word.startswith("AUTH"):
+                encrypted = isinstance(self.connection, ssl.SSLSocket)
+                self.server.encrypted_logins.append(encrypted)
+                self.say("235 ok")
             elif word == "QUIT":
                 self.say("221 bye")
                 return
@@ -151,6 +174,8 @@ def test_a_killed_run_sends_nothing_twice(insights, by_mail, monkeypatch):
     assert len(by_mail.mails) == 1
     outcome = run()
     assert (outcome.sent, outcome.interrupted) == (1, 1)
+    outcome = run()  # nothing is new: it is not told again
+    assert (outcome.sent, outcome.interrupted) == (0, 0)
     assert sorted(to for to, _ in by_mail.mails) == [
         "eight@example.org",
         "seven@example.org",
@@ -179,6 +204,112 @@ def test_what_a_forgotten_user_was_told_is_gone(
     # nothing else was forgotten: 8 is not told again
     assert run().sent == 2
     assert sum(to == "eight@example.org" for to, _ in by_mail.mails) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("north/moodle/user.parquet", b"no Parquet"),
+        ("north/moodle/user/new.csv", b'id,email\n"7,seven@example.org\n\xff'),
+        ("north/moodle/user/new.csv", b"id,email\n7,a@\n"),
+    ],
+)
+def test_without_a_readable_address_a_message_stays_due(
+    insights, by_mail, project, path, content
+):
+    """Nobody else's message waits for it, and the run does not end."""
+    insights("one", 20, "7")
+    file = project.deliver(path, content, "2025-03-02T04:00:00")
+    assert run().unreachable == 1
+    file.unlink()
+    assert (run().sent, run().interrupted) == (1, 0)
+
+
+def test_a_message_stays_due_after_any_error(insights, by_mail, monkeypatch):
+    insights("one", 20, "7")
+
+    def broken(server, mail):
+        raise RuntimeError("unforeseen")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("smtplib.SMTP.send_message", broken)
+        with pytest.raises(RuntimeError, match="unforeseen"):
+            run()
+    outcome = run()
+    assert (outcome.sent, outcome.interrupted) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("variable", "url"),
+    [
+        ("TRACKLINE_SMTP_URL", "smtp://user:secret@host:abc"),
+        ("TRACKLINE_SMTP_URL", "smtp://user:sec/ret@host:25"),
+        ("TRACKLINE_SMTP_URL", "host:25"),
+        ("TRACKLINE_SMTP_URL", "smtp://"),
+        ("TRACKLINE_WEBHOOK_URL", "hooks.example.org/secret"),
+    ],
+)
+def test_a_wrong_url_is_refused_before_anything_is_sent(
+    project, by_mail, monkeypatch, variable, url
+):
+    monkeypatch.delenv("TRACKLINE_SMTP_URL")
+    monkeypatch.setenv(variable, url)
+    with pytest.raises(RefusedError, match=f"{variable} is no URL") as refused:
+        run()
+    assert "sec" not in str(refused.value)
+
+
+@pytest.fixture
+def elsewhere(by_mail, monkeypatch):
+    """Reach the mailbox as NAME, with a password."""
+    real = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket,
+        "getaddrinfo",
+        lambda host, *rest, **more: real(
+            "127.0.0.1" if host == NAME else host, *rest, **more
+        ),
+    )
+    port = by_mail.server_address[1]
+    monkeypatch.setenv("TRACKLINE_SMTP_URL", f"smtp://user:secret@{NAME}:{port}")
+    return by_mail
+
+
+def test_a_password_is_sent_by_starttls(insights, elsewhere, tmp_path, monkeypatch):
+    insights("one", 20, "7")
+    chain, key = certificate(tmp_path, NAME)
+    elsewhere.tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    elsewhere.tls.load_cert_chain(chain, key)
+    # a certificate that nobody vouches for may be anybody's
+    assert run().failed == 1
+    assert elsewhere.encrypted_logins == []
+    monkeypatch.setenv("SSL_CERT_FILE", str(chain))
+    assert run().sent == 1
+    assert elsewhere.encrypted_logins == [True]
+
+
+def test_a_password_is_never_sent_in_clear(insights, elsewhere, monkeypatch):
+    insights("one", 20, "7")
+    with pytest.raises(RefusedError, match="STARTTLS"):
+        run()
+    assert elsewhere.encrypted_logins == []
+    # on this machine nobody listens; and what was refused is still due
+    port = elsewhere.server_address[1]
+    monkeypatch.setenv("TRACKLINE_SMTP_URL", f"smtp://user:secret@127.0.0.1:{port}")
+    assert run().sent == 1
+
+
+def test_this_machine_needs_no_valid_certificate(
+    insights, elsewhere, tmp_path, monkeypatch
+):
+    """Mail servers are installed with STARTTLS and a certificate of their own."""
+    insights("one", 20, "7")
+    elsewhere.tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    elsewhere.tls.load_cert_chain(*certificate(tmp_path, NAME))
+    port = elsewhere.server_address[1]
+    monkeypatch.setenv("TRACKLINE_SMTP_URL", f"smtp://user:secret@localhost:{port}")
+    assert run().sent == 1
+    assert elsewhere.encrypted_logins == [True]
 
 
 def test_dry_run_and_web_hook(insights, project, monkeypatch):

@@ -7,6 +7,7 @@ import json
 import socket
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import uvicorn
@@ -14,7 +15,11 @@ import uvicorn
 from tests.insights.site import build
 from tests.insights.test_site import busy_site, enable
 from trackline.insights import evaluate as evaluation
+from trackline.insights.processors import Server
+from trackline.insights.store import Store
+from trackline.predictions.archive import pack
 from trackline.predictions.auth import Users
+from trackline.predictions.client import ServerError
 from trackline.predictions.limits import Limits
 from trackline.predictions.server import ServerSettings
 from trackline.predictions.server import build as build_server
@@ -135,6 +140,57 @@ def test_evaluation_writes_pages_and_the_best_interval(project):
         evaluation.evaluate(settings, ["no_teaching"])
     with pytest.raises(RefusedError, match="nonsense"):
         evaluation.evaluate(settings, ["nonsense"])
+
+
+@pytest.mark.parametrize(
+    ("answer", "log", "written"),
+    [
+        ({"runid": 7}, pack({"info.log": b"1", "tensor/a": b"2"}), ["a", "info.log"]),
+        ({"runid": 7}, b"<html>", []),
+        ({"runid": 7}, ServerError("HTTP status 500"), []),
+        ({"runid": "none"}, b"", []),
+        ({}, b"", []),
+    ],
+)
+def test_an_evaluation_counts_without_its_log(
+    tmp_path, monkeypatch, answer, log, written
+):
+    """The reference sends folders, and on S3 no log at all."""
+
+    class Client:
+        def evaluate(self, *ids, **bounds):
+            return {"status": 0, "score": 0.8, **answer}
+
+        def evaluation_log(self, *ids):
+            if isinstance(log, Exception):
+                raise log
+            return log
+
+    monkeypatch.setenv("TRACKLINE_MODELS", str(tmp_path))
+    model = Store(Settings.from_environment()).model("north", "course_dropout")
+    rated = Server(Client()).evaluate(model, 1, "quarters", b"")
+    assert rated["score"] == 0.8
+    files = (path for path in Path(rated["dir"]).rglob("*") if path.is_file())
+    assert sorted(path.name for path in files) == written
+
+
+def test_a_site_of_its_own_row_starts_from_everybody_s(project):
+    """Another site's row stands above the common one: it is none of this site's."""
+    with (project.seeds / "prediction_models.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    common = next(row for row in rows if row["model_id"] == "course_dropout")
+    other = {**common, "district_id": "south", "indicators": "theirs"}
+    project.write_seed("prediction_models", [other, *rows])
+    best = evaluation.Evaluated(
+        "north", "course_dropout", "quarters", 0.8, 0.01, 0.9, 0, "", None
+    )
+    assert evaluation.apply(Settings.from_environment(), [best]) == [best]
+    with (project.seeds / "prediction_models.csv").open() as stream:
+        assert list(csv.DictReader(stream)) == [
+            other,
+            *rows,
+            {**common, "district_id": "north", "analysis_interval": "quarters"},
+        ]
 
 
 def test_cleaning_and_forgetting(project):

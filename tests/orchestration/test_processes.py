@@ -20,7 +20,7 @@ from orchestration.publishing import (
     published_key,
     row_drop_result,
 )
-from orchestration.sensors import is_due_soon
+from orchestration.sensors import is_due_soon, unread
 from trackline.publish import Outcome
 from trackline.settings import RefusedError
 from trackline.status import DistrictStatus
@@ -76,8 +76,15 @@ def test_waiting_doubles_and_covers_five_minutes():
 
 def test_cron_comes_from_a_time_of_day():
     assert processes.cron("02:05") == "5 2 * * *"
+
+
+@pytest.mark.parametrize("at", ["2 am", "02", "0200", "02:00:00", "25:00", "2:00 "])
+def test_schedule_and_sensor_refuse_the_same_times(at):
+    # what only one of them reads would fail at night, not when it is configured
     with pytest.raises(RefusedError, match="TRACKLINE_NIGHTLY_AT"):
-        processes.cron("2 am")
+        processes.cron(at)
+    with pytest.raises(RefusedError, match="TRACKLINE_NIGHTLY_AT"):
+        is_due_soon(at, "UTC", datetime(2026, 3, 1, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(
@@ -97,6 +104,37 @@ def test_the_nightly_run_is_due_half_an_hour_ahead(now, expected):
 def test_due_across_midnight():
     at = datetime(2026, 3, 1, 23, 50, tzinfo=UTC)
     assert is_due_soon("00:05", "UTC", at)
+
+
+def test_a_file_that_was_read_starts_no_pull(tmp_path: Path, monkeypatch):
+    # each nightly run would be followed by a pull that finds nothing to read
+    import duckdb
+
+    from trackline.landing import LandingFile
+    from trackline.landing.stage import LEDGER, STATES
+    from trackline.settings import Settings
+
+    at = datetime(2026, 3, 1, 4)
+    files = [
+        LandingFile("a", "app_usage", f"a/{name}.csv", name, 7, at)
+        for name in ("loaded", "unreadable", "unavailable", "changed", "new")
+    ]
+    monkeypatch.setenv("TRACKLINE_WAREHOUSE", str(tmp_path / "w.duckdb"))
+    settings = Settings.from_environment()
+    assert unread(settings, files) == files
+    with duckdb.connect(str(tmp_path / "w.duckdb")) as con:
+        for name in STATES:
+            con.execute(f"create table {name} (district_id text)")
+        con.execute(
+            f"create table {LEDGER} as select * from (values"
+            " ('a/loaded.csv', 7::bigint, $1::timestamp, 'loaded'),"
+            " ('a/unreadable.csv', 7, $1, 'unreadable'),"
+            " ('a/unavailable.csv', 7, $1, 'unavailable'),"
+            " ('a/changed.csv', 6, $1, 'loaded'))"
+            " as rows(path, size_bytes, modified_at, status)",
+            [at],
+        )
+    assert unread(settings, files) == files[2:]
 
 
 def test_districts_are_read_leniently(tmp_path: Path):

@@ -14,6 +14,7 @@ import time
 import httpx
 import pytest
 
+from tests.conftest import certificate
 from trackline.settings import ROOT
 
 from .conftest import SEPARABLE, Site, basic, labelled, recorded
@@ -22,7 +23,6 @@ from .test_recorded import replay
 
 DEPLOY = ROOT / "deploy" / "prediction-server"
 NGINX = shutil.which("nginx", path="/usr/local/sbin:/usr/sbin:/usr/bin:/bin")
-OPENSSL = shutil.which("openssl")
 SYSTEMD = shutil.which("systemd-analyze")
 NAME = "predictions.example.org"
 MAIN = """
@@ -41,23 +41,19 @@ http {{
 @pytest.fixture(scope="module")
 def https(tmp_path_factory):
     """Run the example; its port, the certificate to trust, the models folder."""
-    if not NGINX or not OPENSSL:
-        pytest.skip("nginx or openssl is not installed")
+    if not NGINX:
+        pytest.skip("nginx is not installed")
     folder = tmp_path_factory.mktemp("nginx")
     root = folder / "models"
     root.mkdir()
-    command = [OPENSSL, "req", "-x509", "-newkey", "ec", "-pkeyopt"]
-    command += ["ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-    command += ["-subj", f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME}"]
-    command += ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
-    subprocess.run(command, check=True, capture_output=True)
+    chain, key = certificate(folder, NAME)
     with server(root, workers=2) as (url, _):
         port = free_port()
         text = (DEPLOY / "nginx.conf").read_text()
         for here, there in (
             ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl"),
-            ("/etc/ssl/predictions/fullchain.pem", str(folder / "cert.pem")),
-            ("/etc/ssl/predictions/privkey.pem", str(folder / "key.pem")),
+            ("/etc/ssl/predictions/fullchain.pem", str(chain)),
+            ("/etc/ssl/predictions/privkey.pem", str(key)),
             ("http://127.0.0.1:5000", url),
         ):
             assert text.count(here) == 1, "the example changed: change this test too"
@@ -77,7 +73,7 @@ def https(tmp_path_factory):
                     break
                 time.sleep(0.1)
             assert running.poll() is None, running.stderr.read().decode()
-            yield port, folder / "cert.pem", root
+            yield port, chain, root
         finally:
             running.terminate()
             running.wait()

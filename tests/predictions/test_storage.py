@@ -11,10 +11,15 @@ import time
 
 import numpy as np
 import pytest
+from starlette.testclient import TestClient
 
+from trackline.predictions.archive import pack, unpack
+from trackline.predictions.auth import Users
 from trackline.predictions.learner import fit
 from trackline.predictions.limits import LimitError, Limits
+from trackline.predictions.server import ServerSettings, build
 from trackline.predictions.storage import (
+    DAMAGED,
     ChangedError,
     Rows,
     State,
@@ -23,7 +28,7 @@ from trackline.predictions.storage import (
     file_lock,
 )
 
-from .conftest import SEPARABLE, labelled, unlabelled
+from .conftest import SEPARABLE, USERS, Site, labelled, unlabelled
 
 X, Y = np.array([[0.0], [1.0]], "f4"), np.array([0, 1])
 
@@ -116,6 +121,43 @@ def test_a_killed_training_leaves_the_old_model(tmp_path):
             folder.write(state())
 
 
+@pytest.mark.parametrize("damage", ["garbage", "foreign", "short", "half a model"])
+@pytest.mark.parametrize("place", ["disk", "s3"])
+def test_a_damaged_model_is_told_and_can_be_replaced(place, damage, site, request):
+    if place == "s3":
+        root = request.getfixturevalue("bucket")
+        settings = ServerSettings(Users(USERS), root, Limits())
+        site = Site(TestClient(build(settings)), site.root)
+    else:
+        root = str(site.root)
+    site.train(labelled(SEPARABLE))
+    exported = site.get("/export", uniqueid="model", dirhash="dir").content
+    folder = Storage(root).folder("model", "dir")
+    path = f"{folder.path}/classifier.zip"
+    whole = folder.fs.cat_file(path)
+    files = unpack(whole, Limits())
+    damaged = {
+        "garbage": b"no zip",
+        "foreign": pack({"classifier.pkl": b"a pickle"}),
+        "short": whole[:-40],
+        "half a model": pack({**files, "model.npz": files["model.npz"][:-40]}),
+    }[damage]
+    folder.fs.pipe_file(path, damaged)
+    asked = unlabelled([(1, -1)])
+    assert site.predict(asked).json()["errors"] == DAMAGED
+    assert site.train(labelled(SEPARABLE)).json()["errors"] == DAMAGED
+    rated = site.evaluate(labelled(SEPARABLE), trainedmodeldirhash="dir").json()
+    assert (rated["status"], rated["info"]) == (1, [DAMAGED])
+    sent = site.get("/export", uniqueid="model", dirhash="dir")
+    assert (sent.status_code, sent.text) == (400, DAMAGED)
+    assert folder.fs.cat_file(path) == damaged
+    sent = site.post(
+        "/import", files={"importzip": exported}, uniqueid="model", dirhash="dir"
+    )
+    assert sent.text == "Ok"
+    assert site.predict(asked).json()["status"] == 0
+
+
 def test_lock_keeps_others_out_and_times_out(tmp_path):
     path = tmp_path / "lock"
     order = []
@@ -168,6 +210,18 @@ def test_old_logs_are_removed(tmp_path, monkeypatch):
     assert folder.run("..") == {}
 
 
+@pytest.mark.parametrize("place", ["disk", "s3"])
+def test_a_log_may_have_folders(place, tmp_path, request):
+    """The reference's logs have tensor/."""
+    root = request.getfixturevalue("bucket") if place == "s3" else str(tmp_path)
+    folder = Storage(root).folder("a", "b")
+    log = {"info.log": b"1", "tensor/train/events": b"2"}
+    runid = folder.reserve_run()
+    folder.write_run(runid, log)
+    assert folder.run(str(runid)) == log
+    assert folder.run("7") == {}
+
+
 def test_s3_refuses_a_write_over_a_changed_model(bucket):
     folder = Storage(bucket).folder("changed", "b")
     folder.write(state())
@@ -205,13 +259,6 @@ def test_s3_two_machines_lose_no_rows(bucket, monkeypatch):
 
 
 def test_s3_whole_protocol(bucket, tmp_path):
-    from starlette.testclient import TestClient
-
-    from trackline.predictions.auth import Users
-    from trackline.predictions.server import ServerSettings, build
-
-    from .conftest import USERS, Site
-
     settings = ServerSettings(Users(USERS), bucket, Limits(kept_runs=2))
     site = Site(TestClient(build(settings)), tmp_path)
     ids = {"uniqueid": "model", "dirhash": "dir"}

@@ -177,27 +177,18 @@ def apply(settings: Settings, evaluated: Sequence[Evaluated]) -> list[Evaluated]
     content = path.read_bytes().decode("utf-8-sig")
     ending = "\r\n" if "\r\n" in content else "\n"
     reader = csv.DictReader(io.StringIO(content, newline=""))
-    rows = list(reader)
+    rows = {(row["district_id"], row["model_id"]): row for row in reader}
     chosen = best(evaluated)
-    for (district_id, model_id), row in chosen.items():
-        own = next(
-            (
-                r
-                for r in rows
-                if (r["district_id"], r["model_id"]) == (district_id, model_id)
-            ),
-            None,
-        )
-        if own is None:
-            common = next(r for r in rows if r["model_id"] == model_id)
-            own = {**common, "district_id": district_id}
-            rows.append(own)
-        own["analysis_interval"] = row.analysis_interval
+    for key, row in chosen.items():
+        if key not in rows:
+            common = rows["*", row.model_id]
+            rows[key] = {**common, "district_id": row.district_id}
+        rows[key]["analysis_interval"] = row.analysis_interval
     if chosen:
         text = io.StringIO(newline="")
         writer = csv.DictWriter(text, reader.fieldnames, lineterminator=ending)
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows(rows.values())
         temporary = path.with_name(f".{path.name}.tmp")
         temporary.write_bytes(text.getvalue().encode())
         os.replace(temporary, path)

@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from email.message import EmailMessage
-from urllib.parse import unquote, urlsplit
+from ipaddress import ip_address
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import duckdb
 import requests
@@ -29,6 +30,7 @@ from trackline.settings import RefusedError, Settings
 __all__ = ["Delivery", "Message", "Outcome", "delivery", "due", "forget_told", "notify"]
 
 SECONDS = 30
+NOT_DELIVERED = (OSError, smtplib.SMTPException, requests.RequestException)
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,8 @@ class Outcome:
     interrupted: int = 0
 
 
-Delivery = Callable[[Message], None]
+Delivery = Callable[[Message], Callable[[], None]]
+"""Prepares a message and returns what sends it."""
 
 
 def _user_key(district_id: str, user_id: str) -> str:
@@ -122,8 +125,8 @@ def notify(
     Parameters
     ----------
     settings : Settings
-    send : callable or None
-        Delivers one message; None sends and remembers nothing.
+    send : Delivery or None
+        None sends and remembers nothing.
     tell : callable
         Is told every message that is due.
 
@@ -147,9 +150,11 @@ def notify(
                 locked.add(message.district_id)
             path = f"{folder}/told/{message.key}.json"
             told, sending = _remembered(fs, path)
+            known = {*told, *sending}
             if sending:
                 outcome.interrupted += 1
-            known = {*told, *sending}
+                if send:  # told of once
+                    _remember(fs, path, sorted(known), [])
             new = tuple(row for row in message.insights if row[0] not in known)
             if not new:
                 continue
@@ -159,15 +164,19 @@ def notify(
             tell(some)
             if not send:
                 continue
+            try:
+                deliver = send(some)
+            except UnreachableError:
+                outcome.unreachable += 1
+                continue
             before, names = sorted(known), [row[0] for row in new]
             _remember(fs, path, before, names)
             try:
-                send(some)
-            except UnreachableError:
+                deliver()
+            except Exception as error:
                 _remember(fs, path, before, [])
-                outcome.unreachable += 1
-            except (OSError, smtplib.SMTPException, requests.RequestException):
-                _remember(fs, path, before, [])
+                if not isinstance(error, NOT_DELIVERED):
+                    raise
                 outcome.failed += 1
             else:
                 _remember(fs, path, sorted({*before, *names}), [])
@@ -226,7 +235,7 @@ def delivery(settings: Settings) -> Delivery:
     Raises
     ------
     RefusedError
-        If neither or both are set.
+        If neither or both are set, or the one that is set is no such URL.
     """
     smtp = os.environ.get("TRACKLINE_SMTP_URL", "")
     webhook = os.environ.get("TRACKLINE_WEBHOOK_URL", "")
@@ -235,17 +244,30 @@ def delivery(settings: Settings) -> Delivery:
             "set TRACKLINE_SMTP_URL or TRACKLINE_WEBHOOK_URL: that is how messages go"
         )
     if webhook:
+        _url("TRACKLINE_WEBHOOK_URL", webhook, "https", "http")
         return lambda message: _post(webhook, message)
+    server = _url("TRACKLINE_SMTP_URL", smtp, "smtp", "smtps")
     sender = os.environ.get("TRACKLINE_SMTP_FROM", "")
     if not sender:
         raise RefusedError(
             "set TRACKLINE_SMTP_FROM: the address that messages are from"
         )
     addresses = _Addresses(settings)
-    return lambda message: _mail(smtp, sender, addresses, message)
+    return lambda message: _mail(server, sender, addresses, message)
 
 
-def _post(url: str, message: Message) -> None:
+def _url(variable: str, text: str, *schemes: str) -> SplitResult:
+    try:
+        url = urlsplit(text)
+        is_sound = url.scheme in schemes and url.hostname and url.port != 0
+    except ValueError:  # the port is no number
+        is_sound = False
+    if not is_sound:  # it may hold a password: it is not shown
+        raise RefusedError(f"{variable} is no URL such as {schemes[0]}://host:port")
+    return url
+
+
+def _post(url: str, message: Message) -> Callable[[], None]:
     body = {
         "district_id": message.district_id,
         "user_id": message.user_id,
@@ -255,21 +277,29 @@ def _post(url: str, message: Message) -> None:
             for row in message.insights
         ],
     }
-    answer = requests.post(url, json=body, timeout=SECONDS)
-    answer.raise_for_status()
+    return lambda: requests.post(url, json=body, timeout=SECONDS).raise_for_status()
 
 
-def _mail(url: str, sender: str, addresses: _Addresses, message: Message) -> None:
-    parts = urlsplit(url)
+def _mail(
+    url: SplitResult, sender: str, addresses: _Addresses, message: Message
+) -> Callable[[], None]:
+    address = addresses.of(message.district_id, message.user_id)
     mail = EmailMessage()
     mail["From"] = sender
-    mail["To"] = addresses.of(message.district_id, message.user_id)
+    try:
+        mail["To"] = address
+    except (AttributeError, IndexError, ValueError):  # what "a@" comes to
+        raise UnreachableError from None
     count = len(message.insights)
     mail["Subject"] = f"Learning analytics: {count} new insight{'s' * (count > 1)}"
     mail.set_content(message.text)
-    secure = parts.scheme == "smtps"
-    port = parts.port or (465 if secure else 25)
-    host = parts.hostname or ""
+    return lambda: _transmit(url, mail)
+
+
+def _transmit(url: SplitResult, mail: EmailMessage) -> None:
+    secure = url.scheme == "smtps"
+    port = url.port or (465 if secure else 25)
+    host = url.hostname
     connection = (
         smtplib.SMTP_SSL(
             host, port, timeout=SECONDS, context=ssl.create_default_context()
@@ -278,11 +308,27 @@ def _mail(url: str, sender: str, addresses: _Addresses, message: Message) -> Non
         else smtplib.SMTP(host, port, timeout=SECONDS)
     )
     with connection as server:
+        server.ehlo_or_helo_if_needed()
         if not secure and server.has_extn("starttls"):
-            server.starttls(context=ssl.create_default_context())
-        if parts.username:
-            server.login(unquote(parts.username), unquote(parts.password or ""))
+            context = ssl.create_default_context()
+            if _is_this_machine(host):  # nobody in between; seldom a valid certificate
+                context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            server.starttls(context=context)
+        elif not secure and url.username and not _is_this_machine(host):
+            raise RefusedError(
+                f"{host} offers no STARTTLS: a password would be sent in clear, use"
+                " smtps:// in TRACKLINE_SMTP_URL"
+            )
+        if url.username:
+            server.login(unquote(url.username), unquote(url.password or ""))
         server.send_message(mail)
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class _Addresses:
@@ -313,15 +359,18 @@ class _Addresses:
         if not files:
             return
         newest = max(files, key=lambda file: (file.modified_at, file.path))
-        with duckdb.connect() as con:
-            relation = (
-                con.read_parquet(newest.location)
-                if newest.is_parquet
-                else con.read_csv(newest.location, all_varchar=True, delimiter=",")
-            )
-            if not {"id", "email"} <= set(relation.columns):
-                return
-            rows = relation.project("id::varchar, email::varchar").fetchall()
+        try:
+            with duckdb.connect() as con:
+                relation = (
+                    con.read_parquet(newest.location)
+                    if newest.is_parquet
+                    else con.read_csv(newest.location, all_varchar=True, delimiter=",")
+                )
+                if not {"id", "email"} <= set(relation.columns):
+                    return
+                rows = relation.project("id::varchar, email::varchar").fetchall()
+        except duckdb.Error:  # a malformed file holds up no other site's messages
+            return
         key = self._settings.pseudonym_key
         for user_id, email in rows:
             shown = privacy.pseudonym(key, district_id, user_id) if key else user_id

@@ -154,9 +154,18 @@ class Server:
         )
         folder = model.files(version, f"evaluation/{interval}")
         runid = folder.reserve_run()
-        packed = self.client.evaluation_log(uniqueid, dirhash, int(answer["runid"]))
-        folder.write_run(runid, unpack(packed, Limits()))
+        folder.write_run(runid, self._log(uniqueid, dirhash, answer))
         return {**answer, "dir": f"{folder.path}/logs/{runid}"}
+
+    def _log(
+        self, uniqueid: str, dirhash: str, answer: dict[str, object]
+    ) -> dict[str, bytes]:
+        """Return the run's log; empty without one, as the evaluation counts anyway."""
+        try:
+            packed = self.client.evaluation_log(uniqueid, dirhash, int(answer["runid"]))
+            return unpack(packed, Limits())
+        except (ServerError, KeyError, TypeError, ValueError):
+            return {}
 
     def delete(self, model: Model, version: int) -> None:
         """Let the server forget."""

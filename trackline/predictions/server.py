@@ -200,8 +200,6 @@ class Server:
         work = partial(service.import_zip, folder, packed, self._limits)
         try:
             await self._locked(uniqueid, work)
-        except (ArchiveError, ModelError) as error:
-            return _text(str(error), 400)
         except UploadError:
             return _text(service.NOT_UPLOADED, 400)
         return _text("Ok")
@@ -247,7 +245,7 @@ def _answering(endpoint: Endpoint) -> Endpoint:
             return await endpoint(request)
         except ClientDisconnect:
             return _text("", 499)  # as nginx calls it; nobody reads it
-        except (FieldError, LimitError) as error:
+        except (FieldError, LimitError, ArchiveError, ModelError) as error:
             sentence = str(error)
         except Exception as error:
             reference = log_failure(error)

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from .archive import ArchiveError, pack, unpack
+from .archive import pack, unpack
 from .dataset import Dataset, DatasetError, MissingClassError, read_dataset
 from .limits import Deadline, LimitError, Limits
 from .model import ARRAYS, DESCRIPTION, Classifier, ModelError
@@ -36,7 +36,7 @@ WRONG_LABELS = (
 OTHER_CLASSES = "The model was trained with other targetclasses"
 NOT_UPLOADED = "Can't upload classifier to S3."
 NO_ROWS = "The dataset has no rows"
-_UNUSABLE = (DatasetError, LimitError, ModelError, ArchiveError)
+_UNUSABLE = (DatasetError, LimitError, ModelError)
 
 
 class _RefusedError(ValueError):
@@ -190,7 +190,13 @@ def _rated(
 
 
 def export_model(folder: ModelFolder) -> dict[str, bytes] | None:
-    """Return the model's files, without rows; None if there is no model."""
+    """Return the model's files, without rows; None if there is no model.
+
+    Raises
+    ------
+    ModelError
+        If the stored model is damaged.
+    """
     classifier = folder.classifier()
     return None if classifier is None else classifier.to_files()
 

@@ -29,9 +29,9 @@ import fsspec
 import numpy as np
 from fsspec.implementations.local import LocalFileSystem
 
-from .archive import pack, unpack
+from .archive import UNREADABLE, pack, unpack
 from .limits import LimitError, Limits
-from .model import ARRAYS, DESCRIPTION, Classifier
+from .model import ARRAYS, DESCRIPTION, Classifier, ModelError
 
 __all__ = [
     "ChangedError",
@@ -44,6 +44,7 @@ __all__ = [
 ]
 
 CLASSIFIER = "classifier.zip"
+DAMAGED = "The stored model is damaged: import or delete it"
 ROWS = "rows.npz"
 LOCKS = 512
 # our own files may be larger than what a stranger may send
@@ -130,36 +131,48 @@ class ModelFolder:
         self._local = isinstance(fs, LocalFileSystem)
 
     def read(self) -> tuple[State | None, str | None]:
-        """Return the stored model, if there is one, and the version for `write`."""
-        path = f"{self.path}/{CLASSIFIER}"
+        """Return the stored model, if there is one, and the version for `write`.
+
+        Raises
+        ------
+        ModelError
+            If it is damaged or not ours.
+        """
+        # the version first: if the object changes in between, writing is refused
+        version = self._version()
         try:
-            # the version first: if the object changes in between, writing is refused
-            version = None if self._local else self.fs.info(path, refresh=True)["ETag"]
-            files = unpack(self.fs.cat_file(path), OWN)
+            packed = self.fs.cat_file(f"{self.path}/{CLASSIFIER}")
         except FileNotFoundError:
             return None, None
-        inherited = {
-            name.removeprefix("inherited/"): content
-            for name, content in files.items()
-            if name.startswith("inherited/")
-        }
-        state = State(
-            Classifier.from_files(files),
-            Rows.from_bytes(files[ROWS]) if ROWS in files else None,
-            Classifier.from_files(inherited) if inherited else None,
-        )
-        return state, version
+        with _telling_damage():
+            files = unpack(packed, OWN)
+            inherited = {
+                name.removeprefix("inherited/"): content
+                for name, content in files.items()
+                if name.startswith("inherited/")
+            }
+            state = State(
+                Classifier.from_files(files),
+                Rows.from_bytes(files[ROWS]) if ROWS in files else None,
+                Classifier.from_files(inherited) if inherited else None,
+            )
+            return state, version
 
     def classifier(self) -> Classifier | None:
-        """Return the stored model without its rows."""
+        """Return the stored model without its rows; raises as `read`."""
         if not self._local:
             return state.classifier if (state := self.read()[0]) else None
         try:
-            with zipfile.ZipFile(f"{self.path}/{CLASSIFIER}") as archive:
-                parts = {name: archive.read(name) for name in (DESCRIPTION, ARRAYS)}
+            with (
+                Path(self.path, CLASSIFIER).open("rb") as file,
+                _telling_damage(),
+                zipfile.ZipFile(file) as archive,
+            ):
+                return Classifier.from_files(
+                    {name: archive.read(name) for name in (DESCRIPTION, ARRAYS)}
+                )
         except FileNotFoundError:
             return None
-        return Classifier.from_files(parts)
 
     def write(self, state: State, version: str | None = None) -> None:
         """Replace the model.
@@ -187,9 +200,8 @@ class ModelFolder:
     def overwrite(self, state: State) -> None:
         """Replace the model, whatever is there."""
         while True:
-            _, version = self.read()
             with contextlib.suppress(ChangedError):
-                return self.write(state, version)
+                return self.write(state, self._version())
 
     def reserve_run(self) -> int:
         """Begin a run; its id is the time in milliseconds and above every kept id."""
@@ -209,20 +221,34 @@ class ModelFolder:
     def write_run(self, runid: int, files: dict[str, bytes]) -> None:
         """Write a run's log and remove the logs of runs too many."""
         for name, content in files.items():
-            self.fs.pipe_file(f"{self.path}/logs/{runid}/{name}", content)
+            path = f"{self.path}/logs/{runid}/{name}"
+            if self._local:  # S3 has no folders to make
+                Path(path).parent.mkdir(parents=True, exist_ok=True)
+            self.fs.pipe_file(path, content)
         for old in self._runs()[: -self._kept_runs]:
             with contextlib.suppress(FileNotFoundError):
                 self.fs.rm(f"{self.path}/logs/{old}", recursive=True)
 
     def run(self, runid: str) -> dict[str, bytes]:
-        """Return a run's log, by file name; empty for an unknown run."""
+        """Return a run's log, by path; empty for an unknown run."""
         if not runid.isdigit():
             return {}
+        folder = f"{self.path}/logs/{runid}/"
+        self.fs.invalidate_cache()
         return {
-            name: self.fs.cat_file(f"{self.path}/logs/{runid}/{name}")
-            for name in self._names(f"logs/{runid}")
-            if not name.startswith(".")
+            path.removeprefix(folder): self.fs.cat_file(path)
+            for path in self.fs.find(folder)
+            if not path.startswith(f"{folder}.")
         }
+
+    def _version(self) -> str | None:
+        """Return what S3 compares before it writes; None where there is no model."""
+        if self._local:
+            return None
+        try:
+            return self.fs.info(f"{self.path}/{CLASSIFIER}", refresh=True)["ETag"]
+        except FileNotFoundError:
+            return None
 
     def _runs(self) -> list[str]:
         """Return the ids of the kept runs, oldest first."""
@@ -248,6 +274,15 @@ class ModelFolder:
             ):
                 raise ChangedError from None
             raise UploadError from error
+
+
+@contextlib.contextmanager
+def _telling_damage() -> Iterator[None]:
+    """Say of whatever a stored model raises that it is the stored one."""
+    try:
+        yield
+    except (KeyError, *UNREADABLE) as error:
+        raise ModelError(DAMAGED) from error
 
 
 def _replace(folder: Path, name: str, content: bytes) -> None:
