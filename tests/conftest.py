@@ -60,6 +60,16 @@ def certificate(folder: Path, name: str) -> tuple[Path, Path]:
     return chain, key
 
 
+def reach_here(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Let a host's name lead to this machine."""
+    real = socket.getaddrinfo
+
+    def found(host, *rest, **more):
+        return real("127.0.0.1" if host == name else host, *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", found)
+
+
 class Project:
     """Landing folder, seeds and warehouse of one test, and the builds on them."""
 

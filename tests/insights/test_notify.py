@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import socketserver
 import ssl
 import threading
@@ -12,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import duckdb
 import pytest
 
-from tests.conftest import certificate
+from tests.conftest import certificate, reach_here
 from trackline import forgetting
 from trackline.insights import notify as notifications
 from trackline.insights.notify import delivery, notify
@@ -262,14 +261,7 @@ def test_a_wrong_url_is_refused_before_anything_is_sent(
 @pytest.fixture
 def elsewhere(by_mail, monkeypatch):
     """Reach the mailbox as NAME, with a password."""
-    real = socket.getaddrinfo
-    monkeypatch.setattr(
-        socket,
-        "getaddrinfo",
-        lambda host, *rest, **more: real(
-            "127.0.0.1" if host == NAME else host, *rest, **more
-        ),
-    )
+    reach_here(monkeypatch, NAME)
     port = by_mail.server_address[1]
     monkeypatch.setenv("TRACKLINE_SMTP_URL", f"smtp://user:secret@{NAME}:{port}")
     return by_mail

@@ -14,7 +14,7 @@ import time
 import httpx
 import pytest
 
-from tests.conftest import certificate
+from tests.conftest import certificate, reach_here
 from trackline.settings import ROOT
 
 from .conftest import SEPARABLE, Site, basic, labelled, recorded
@@ -83,14 +83,7 @@ def https(tmp_path_factory):
 def site(https, monkeypatch):
     port, certificate, root = https
     trusted = ssl.create_default_context(cafile=str(certificate))
-    real = socket.getaddrinfo
-    monkeypatch.setattr(
-        socket,
-        "getaddrinfo",
-        lambda host, *rest, **more: real(
-            "127.0.0.1" if host == NAME else host, *rest, **more
-        ),
-    )
+    reach_here(monkeypatch, NAME)
     url = f"https://{NAME}:{port}"
     with httpx.Client(
         base_url=url, verify=trusted, timeout=120, trust_env=False
