@@ -10,7 +10,6 @@ seconds and peak memory are the operating system's.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import os
 import platform
@@ -24,41 +23,15 @@ from pathlib import Path
 
 import duckdb
 
-from benchmarks.landing_data import FIRST_DAY, write_history, write_night
+from benchmarks.landing_data import (
+    FIRST_DAY,
+    ROOT,
+    write_history,
+    write_night,
+    write_seeds,
+)
 
-ROOT = Path(__file__).resolve().parent.parent
 DISTRICTS, APPS, STUDENTS, DAYS = 20, 200, 1_000_000, 180
-
-
-def configure(seeds: Path) -> None:
-    """Write the seeds of the generated districts."""
-    shutil.copytree(ROOT / "seeds", seeds, dirs_exist_ok=True)
-    ids = [f"d{number:03}" for number in range(DISTRICTS)]
-    rows = {
-        "districts": [
-            {"district_id": name, "district_name": name, "school_year_start": "08-01",
-             "time_zone": "America/New_York"}
-            for name in ids
-        ],
-        "district_apps": [
-            {"district_id": name, "app_id": f"app{app:03}", "app_name": f"App {app}"}
-            for name in ids
-            for app in range(APPS)
-        ],
-        "role_assignments": [],
-        "score_bands": [
-            {"district_id": "*", "performance": name, "lower_bound": bound}
-            for name, bound in (("excellent", 88), ("satisfactory", 69),
-                                ("needs improvement", 55), ("unsatisfactory", 0))
-        ],
-    }  # fmt: skip
-    for name, records in rows.items():
-        path = seeds / f"{name}.csv"
-        header = path.read_text().splitlines()[0].split(",")
-        with path.open("w", newline="") as stream:
-            writer = csv.DictWriter(stream, header, restval="")
-            writer.writeheader()
-            writer.writerows(records)
 
 
 def measured(part: str, folder: Path, night: int) -> dict:
@@ -115,7 +88,8 @@ def main() -> None:
     options = parser.parse_args()
     rows, folder = int(options.rows), options.folder
     shutil.rmtree(folder, ignore_errors=True)
-    configure(folder / "seeds")
+    ids = [f"d{number:03}" for number in range(DISTRICTS)]
+    write_seeds(folder / "seeds", ids, APPS)
     write_history(
         folder / "landing", rows, students=STUDENTS, apps=APPS, districts=DISTRICTS,
         days=DAYS,

@@ -2,13 +2,51 @@
 
 from __future__ import annotations
 
+import csv
 import os
+import shutil
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
 
+ROOT = Path(__file__).resolve().parent.parent
 FIRST_DAY = date(2025, 8, 4)
+
+
+def write_seeds(
+    seeds: Path, district_ids: Iterable[str], apps: int, weekly_minutes_goal: str = ""
+) -> None:
+    """Write the configuration of generated districts: the same apps, common bands."""
+    shutil.copytree(ROOT / "seeds", seeds, dirs_exist_ok=True)
+    ids = list(district_ids)
+    rows = {
+        "districts": [
+            {"district_id": name, "district_name": name, "school_year_start": "08-01",
+             "time_zone": "America/New_York"}
+            for name in ids
+        ],
+        "district_apps": [
+            {"district_id": name, "app_id": f"app{app:03}", "app_name": f"App {app}",
+             "weekly_minutes_goal": weekly_minutes_goal}
+            for name in ids
+            for app in range(apps)
+        ],
+        "role_assignments": [],
+        "score_bands": [
+            {"district_id": "*", "performance": name, "lower_bound": bound}
+            for name, bound in (("excellent", 88), ("satisfactory", 69),
+                                ("needs improvement", 55), ("unsatisfactory", 0))
+        ],
+    }  # fmt: skip
+    for name, records in rows.items():
+        path = seeds / f"{name}.csv"
+        header = path.read_text().splitlines()[0].split(",")
+        with path.open("w", newline="") as stream:
+            writer = csv.DictWriter(stream, header, restval="")
+            writer.writeheader()
+            writer.writerows(records)
 
 
 def usage_sql(rows: int, students: int, apps: int, districts: int, days: int) -> str:

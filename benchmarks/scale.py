@@ -19,14 +19,13 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from benchmarks.landing_data import ROOT, write_seeds
 from benchmarks.scale_data import (
-    ROOT,
     SCHOOL_DAYS,
     Consortium,
     school_day,
     write_history,
     write_night,
-    write_seeds,
 )
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -133,7 +132,7 @@ def main() -> None:
         int(options.rows), int(options.students), options.apps, options.districts
     )
     shutil.rmtree(folder, ignore_errors=True)
-    write_seeds(folder / "seeds", size)
+    write_seeds(folder / "seeds", size.district_ids(), size.apps, "30")
     write_history(folder / "landing", size)
     lines: list[str] = []
 

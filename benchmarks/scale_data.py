@@ -8,18 +8,14 @@ same rows each time.
 
 from __future__ import annotations
 
-import csv
-import shutil
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
 
-from benchmarks.landing_data import stamp
+from benchmarks.landing_data import FIRST_DAY, stamp
 
-ROOT = Path(__file__).resolve().parent.parent
-FIRST_DAY = date(2025, 8, 4)
 SCHOOL_DAYS = 180
 PART_ROWS = 5_000_000
 APPS_A_STUDENT = 15
@@ -87,38 +83,6 @@ from (
 def school_day(number: int) -> date:
     """Return a school day by its number, five to a week."""
     return FIRST_DAY + timedelta(days=number // 5 * 7 + number % 5)
-
-
-def write_seeds(seeds: Path, size: Consortium) -> None:
-    """Write the configuration of every district."""
-    shutil.copytree(ROOT / "seeds", seeds, dirs_exist_ok=True)
-    bands = (("excellent", 88), ("satisfactory", 69), ("needs improvement", 55),
-             ("unsatisfactory", 0))  # fmt: skip
-    rows = {
-        "districts": [
-            {"district_id": name, "district_name": name, "school_year_start": "08-01",
-             "time_zone": "America/New_York"}
-            for name in size.district_ids()
-        ],
-        "district_apps": [
-            {"district_id": name, "app_id": f"app{app:03}", "app_name": f"App {app}",
-             "weekly_minutes_goal": "30"}
-            for name in size.district_ids()
-            for app in range(size.apps)
-        ],
-        "role_assignments": [],
-        "score_bands": [
-            {"district_id": "*", "performance": name, "lower_bound": bound}
-            for name, bound in bands
-        ],
-    }  # fmt: skip
-    for name, records in rows.items():
-        path = seeds / f"{name}.csv"
-        header = path.read_text().splitlines()[0].split(",")
-        with path.open("w", newline="") as stream:
-            writer = csv.DictWriter(stream, header, restval="")
-            writer.writeheader()
-            writer.writerows(records)
 
 
 def write_history(landing: Path, size: Consortium) -> None:
