@@ -32,6 +32,20 @@ def models(project) -> tuple[dict, dict]:
     }, columns
 
 
+def test_a_build_leaves_nothing_but_its_models(project):
+    """A view that Python models only needed would be a broken table in every tool."""
+    project.build()
+    made = project.rows(
+        "select table_name from duckdb_tables() union all"
+        " select view_name from duckdb_views()"
+        " where not internal and schema_name <> 'frames'"
+    )
+    manifest = dbtRunner().invoke(["--quiet", "parse"]).result
+    nodes = {node.name for node in manifest.nodes.values()}
+    assert len(made) > 50
+    assert {name for (name,) in made} <= nodes
+
+
 def test_every_model_and_column_is_documented(models):
     nodes, columns = models
     problems = []
