@@ -5,24 +5,38 @@
     {%- set registry = this.incorporate(type="table") -%}
     {{ run_hooks(pre_hooks) }}
     {%- set frames = run_query(compiled_code ~ " order by district_id").rows -%}
-    {%- set apps = run_query(
-        "select district_id, app_id, position from "
-        ~ ref("int_district_apps") ~ " order by district_id, position"
-    ).rows -%}
-    {%- set existing = run_query(
-        "select view_name from duckdb_views() where database_name = current_database()"
+    {#- a view says in its comment what it was made from: one that still fits stays -#}
+    {%- set template = local_md5(frame_sql("", [["", "", 0]])) -%}
+    {%- set selections = dict(run_query(
+        "select district_id, md5(string_agg(position || ':' || app_id, chr(0) order by position))"
+        ~ " from " ~ ref("int_district_apps") ~ " group by district_id"
+    ).rows.values()) -%}
+    {%- set existing = dict(run_query(
+        "select view_name, comment from duckdb_views() where database_name = current_database()"
         ~ " and schema_name = 'frames'"
-    ).columns[0].values() -%}
+    ).rows.values()) -%}
+    {%- set changed = [] -%}
+    {%- for frame in frames -%}
+        {%- set made_from = template ~ " " ~ selections.get(frame[0], "") -%}
+        {%- if existing.get(frame[1]) != made_from -%}
+            {%- do changed.append([frame[0], frame[1], made_from]) -%}
+        {%- endif -%}
+    {%- endfor -%}
     {%- set wanted = frames | map(attribute=1) | list -%}
+    {%- set apps = run_query(
+        "select district_id, app_id, position from " ~ ref("int_district_apps")
+        ~ " order by district_id, position"
+    ).rows if changed else [] -%}
 
     {%- call statement("main") -%}
         create schema if not exists frames;
         {% for name in existing if name not in wanted -%}
             drop view frames.{{ quoted(name) }};
         {% endfor %}
-        {% for frame in frames -%}
-            create or replace view frames.{{ quoted(frame[1]) }} as
-            {{ frame_sql(frame[0], apps | selectattr(0, "equalto", frame[0]) | list) }};
+        {% for district_id, name, made_from in changed -%}
+            create or replace view frames.{{ quoted(name) }} as
+            {{ frame_sql(district_id, apps | selectattr(0, "equalto", district_id) | list) }};
+            comment on view frames.{{ quoted(name) }} is '{{ made_from }}';
         {% endfor %}
         create or replace table {{ registry.include(database=false) }} as
         {{ compiled_code }};
