@@ -4,6 +4,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
+from trackline.recommender.gram import NO_BAND, Gram
 from trackline.recommender.sql import gram_sql
 
 
@@ -29,6 +30,44 @@ def co_use(histories):
     con = duckdb.connect()
     con.register("histories", histories)
     return con.sql(gram_sql("histories")).df()
+
+
+def grams_of(co_use, apps):
+    """Return the Gram of every fold from rows of `gram_sql` of one district."""
+    frame = co_use
+    place = pd.Index(apps)
+    row = place.get_indexer(frame["app_id"].astype(object))
+    column = place.get_indexer(frame["next_app_id"].astype(object))
+    known = (row >= 0) & (column >= 0)
+    n = len(apps)
+    grams = {}
+    fold = frame["fold"].to_numpy(int)
+    millionths = frame["weighted_count"].to_numpy(float)
+    diagonal = (frame["app_id"] == frame["next_app_id"]).to_numpy()
+    band = np.where(frame["band"].isna(), NO_BAND, frame["band"]).astype(str)
+    pairs = frame["pair_count"].to_numpy(float)
+    for number in range(fold.max(initial=0) + 1):
+        here = known & (fold == number)
+        at = row[here] * n + column[here]
+
+        def square(name, here=here, at=at):
+            values = frame[name].to_numpy(float)[here]
+            return np.bincount(at, values, minlength=n * n).reshape(n, n)
+
+        bands = {}
+        for name in np.unique(band[fold == number]):
+            own = diagonal & (fold == number) & (band == name)
+            users = np.bincount(row[own & known], pairs[own & known], minlength=n)
+            # a student's shares add up to one: the diagonal counts the students
+            bands[name] = np.append(users, round(millionths[own].sum() / 1e6))
+        grams[number] = Gram(
+            sum(counts[-1] for counts in bands.values()),
+            square("pair_count"),
+            square("weighted_count"),
+            square("directed_count"),
+            bands,
+        )
+    return grams
 
 
 def warehouse(sizes):

@@ -4,6 +4,8 @@ import copy
 import io
 import json
 from dataclasses import replace
+from datetime import date
+from functools import partial
 
 import fsspec
 import numpy as np
@@ -11,13 +13,17 @@ import pandas as pd
 import pytest
 from recommender_data import co_use, warehouse
 
-from trackline.recommender import Recommender, districts, store
+from trackline.recommender import Recommender, districts, model, store
 from trackline.recommender.districts import (
     COLUMNS,
     Options,
-    Pool,
+    each_district,
+    of_others,
+    pool_size,
     recommend_districts,
 )
+from trackline.recommender.frames import encode
+from trackline.recommender.gram import blocks, gram_of
 from trackline.recommender.model import sample_of
 from trackline.recommender.tasks import Candidate
 
@@ -94,7 +100,10 @@ def test_students_beside_the_sample_are_continued_too(tables, monkeypatch):
 
 def test_where_no_student_of_type_1_has_used_anything_the_weights_are_numbers(tables):
     north = {n: t[t.district_id == "north"] for n, t in tables.items()}
-    north["histories"] = north["histories"].iloc[:0]
+    # others, who have no assessment, have
+    north["students"] = north["students"].assign(
+        student_id="new" + north["students"].student_id
+    )
     made = recommend_districts(**north)
     assert made.recommendations.reason.str.startswith("Popular:").all()
     for name, content in made.models[0].files().items():
@@ -141,23 +150,30 @@ def test_a_canary_in_one_district_changes_no_other(tables):
 
 def test_pooled_counts_under_ten_students_are_left_out(tables):
     apps = np.array([f"app{i:02d}" for i in range(12)], dtype=object)
-    everywhere, own = tables["co_use"], tables["co_use"].query("district_id == 'south'")
-    pooled = Pool.of(everywhere).without(own, apps)
+    everywhere, own = tables["co_use"], gram(tables, "south", apps)
+    pooled = of_others(everywhere, pool_size(everywhere), own, apps)
     counts = pooled.pair * 265
     assert counts[counts > 0].min() >= 9.5
     # a district of one student pools nothing
     lone = everywhere[everywhere.district_id.isin(["south", "tiny"])]
-    assert Pool.of(lone).without(own, apps) is None
+    assert of_others(lone, pool_size(lone), own, apps) is None
+
+
+def gram(tables, district, apps):
+    own = tables["histories"].query(f"district_id == '{district}'")
+    return gram_of(blocks(encode(own, apps)), len(apps))
 
 
 def test_a_pool_from_summed_rows_is_that_of_all_rows(tables):
-    # a cluster's driver sees counts by pair alone: no band, no fold
+    # the warehouse's table has one row a pair: no district, band or fold
     both = tables["co_use"]
-    counts = ["pair_count", "directed_count", "weighted_count"]
+    counts = ["pair_count", "weighted_count"]
     summed = both.groupby(["app_id", "next_app_id"], as_index=False)[counts].sum()
-    own = both[both.district_id == "south"]
-    apps = np.sort(own.app_id.unique()).astype(object)
-    one, other = (Pool.of(rows).without(own, apps) for rows in (both, summed))
+    apps = np.sort(both.app_id.unique()).astype(object)
+    own = gram(tables, "south", apps)
+    one, other = (
+        of_others(rows, pool_size(rows), own, apps) for rows in (both, summed)
+    )
     np.testing.assert_array_equal(one.centred(), other.centred())
     assert one.n_bands == 1
 
@@ -173,8 +189,6 @@ def test_small_districts_take_pooled_statistics_unless_switched_off(tables, resu
 def test_a_district_without_rows_says_so(tables, missing):
     kept = tables[missing][tables[missing].district_id != "north"]
     given = tables | {missing: kept}
-    if missing == "histories":
-        given["co_use"] = given["co_use"][given["co_use"].district_id != "north"]
     result = recommend_districts(**given)
     assert "north" not in set(result.recommendations.district_id)
     assert "south" in set(result.recommendations.district_id)
@@ -226,12 +240,9 @@ def test_store_holds_no_pickle_and_no_student(result, tmp_path):
 
 def test_store_keeps_the_last_ten(result, models):
     root = models
-    model = result.models[0]
+    north = result.models[0]
     for number in range(12):
-        model = store.StoredModel(
-            f"north-{number}", "north", model.recommender, model.effects, model.facts
-        )
-        store.save(root, model)
+        store.save(root, replace(north, model_id=f"north-{number}"))
     known = store.versions(root, "north")
     assert known == [f"north-{i}" for i in range(2, 12)]
     files, path = fsspec.core.url_to_fs(f"{root}/recommender/north")
@@ -284,3 +295,118 @@ def test_card_tells_what_it_must(result):
     for part in ("students with use", "NDCG@10", "band", "Limits", "Outcome"):
         assert part in card
     assert json.loads(files["model.json"])["random_state"] == 0
+
+
+def large(tables, day="2026-03-02", **options):
+    """Give what `each_district` takes, for a district that is large from 100 on."""
+    north = {n: t[t.district_id == "north"] for n, t in tables.items()}
+    shared = tables["co_use"]
+    return {
+        "apps": north["apps"].assign(as_of=pd.Timestamp(day)),
+        "students": north["students"],
+        "histories": north["histories"],
+        "co_use": lambda district: shared,
+        "pool": pool_size(shared),
+        "options": Options(**({"settings_from": 100} | options)),
+    }
+
+
+@pytest.fixture(scope="module")
+def searched(tables, tmp_path_factory):
+    """Store the model of a build of 2 March, which has searched."""
+    root = str(tmp_path_factory.mktemp("models"))
+    (made,) = each_district(**large(tables))
+    store.save(root, made.model)
+    assert store.chosen(root, "north").chosen_on == date(2026, 3, 2)
+    return root, made
+
+
+@pytest.fixture
+def searches(monkeypatch):
+    """Note the tasks that are searched."""
+    tasks = []
+    plain = model.choose
+
+    def choose(task):
+        tasks.append(task.name)
+        return plain(task)
+
+    monkeypatch.setattr(model, "choose", choose)
+    return tasks
+
+
+def test_a_large_district_keeps_its_settings_and_learns_from_the_new_rows(
+    tables, searched, searches
+):
+    root, before = searched
+    known = partial(store.chosen, root)
+    (same,) = each_district(**large(tables), chosen=known)
+    pd.testing.assert_frame_equal(same.recommendations, before.recommendations)
+    assert same.model.files() == before.model.files(), "the same day, the same bytes"
+
+    history = tables["histories"]
+    fewer = tables | {"histories": history[history.student_id != "00003"]}
+    (later,) = each_district(**large(fewer, "2026-03-08"), chosen=known)
+    assert searches == []
+    assert later.model.facts["chosen_on"] == "2026-03-02"
+    for task, scorer in later.model.recommender.scorers_.items():
+        old = before.model.recommender.scorers_[task]
+        assert scorer.blend == old.blend
+        assert not np.array_equal(scorer.layers[0].weights, old.layers[0].weights)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"day": "2026-03-09"},
+        {"day": "2026-03-01"},
+        {"include_familiar": False},
+        {"settings_days": 0},
+        {"settings_from": 261},
+    ],
+)
+def test_settings_of_another_time_or_build_are_searched_anew(
+    tables, searched, searches, changed
+):
+    root, _ = searched
+    chosen = partial(store.chosen, root)
+    (made,) = each_district(**large(tables, **changed), chosen=chosen)
+    assert searches == ["complete", "next"]
+    told = made.model.facts.get("chosen_on")
+    # a small district names no day: its model depends on the data alone
+    small = changed.get("settings_from") == 261
+    assert told == (None if small else changed.get("day", "2026-03-02"))
+
+
+def test_another_selection_of_apps_is_searched_anew(tables, searched, searches):
+    root, _ = searched
+    given = large(tables)
+    given["apps"] = given["apps"][given["apps"].app_id != "app03"]
+    (made,) = each_district(**given, chosen=partial(store.chosen, root))
+    assert searches == ["complete", "next"]
+    assert "app03" not in set(made.recommendations.app_id)
+
+
+def test_what_comes_out_does_not_depend_on_how_many_districts_are_at_work(tables):
+    def done(workers):
+        shared = tables["co_use"]
+        tables_of = {n: tables[n] for n in ("apps", "students", "histories")}
+        return list(
+            each_district(
+                **tables_of,
+                co_use=lambda district: shared,
+                pool=pool_size(shared),
+                workers=workers,
+            )
+        )
+
+    for one, other in zip(done(1), done(3), strict=True):
+        assert one.district_id == other.district_id
+        pd.testing.assert_frame_equal(one.recommendations, other.recommendations)
+        assert one.model.files() == other.model.files()
+
+
+def test_what_fails_in_one_district_is_told(tables, monkeypatch):
+    monkeypatch.setattr(districts, "recommendation_table", lambda *a: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        recommend_districts(**tables)

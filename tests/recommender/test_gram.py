@@ -5,12 +5,18 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from recommender_data import co_use, interactions
+from recommender_data import co_use, grams_of, interactions
 
 from trackline.recommender.build import co_use as counted
 from trackline.recommender.frames import FOLDS, encode, student_hashes
-from trackline.recommender.gram import Steps, blocks, directed_count, gram_of
-from trackline.recommender.sql import fold_sql, gram_sql, grams_of
+from trackline.recommender.gram import (
+    Steps,
+    blocks,
+    directed_count,
+    gram_of,
+    grams_by_band,
+)
+from trackline.recommender.sql import fold_sql, gram_sql, summed_sql
 from trackline.recommender.stream import _bands, _block, _students
 
 TINY = pd.DataFrame(
@@ -162,14 +168,27 @@ def test_products_count_what_the_sql_counts():
     both = pd.concat([north, south]).drop(columns="used_at")
     con = duckdb.connect()
     con.register("uses", both)
-    by_sql = con.sql(gram_sql("uses", by_fold=False)).project(
-        "district_id, band, app_id, next_app_id, pair_count, directed_count,"
-        " weighted_count"
-    )
+    con.execute(f"create view counts as {gram_sql('uses')}")
+    by_sql = con.sql(summed_sql("counts"))
     by_products = counted(con, con.table("uses"))
     assert by_products.columns == by_sql.columns
     assert len(by_sql) > 10_000
     assert by_products.order("all").fetchall() == by_sql.order("all").fetchall()
+
+
+def test_the_bands_grams_add_up_to_that_of_all():
+    frame = interactions(200, seed=4)
+    frame.loc[frame.student_id.str.endswith("7"), "band"] = None
+    rows = encode(frame)
+    grams = grams_by_band(rows)
+    assert set(grams) == {"", "excellent", "satisfactory"}
+    whole = gram_of(blocks(rows), len(rows.apps))
+    for name in ("pair", "weighted"):
+        summed = sum(getattr(gram, name) for gram in grams.values())
+        np.testing.assert_array_equal(summed, getattr(whole, name))
+    own = rows.select(np.flatnonzero(rows.band == "excellent"))
+    alone = gram_of(blocks(own), len(rows.apps))
+    np.testing.assert_array_equal(grams["excellent"].pair, alone.pair)
 
 
 def test_sql_fold_equals_python_fold():

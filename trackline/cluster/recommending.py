@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from pyspark.sql.connect import functions
 from pyspark.sql.connect.column import Column
 from pyspark.sql.connect.dataframe import DataFrame
 from pyspark.sql.connect.session import SparkSession
@@ -21,10 +20,10 @@ from pyspark.sql.connect.session import SparkSession
 from trackline.cluster.dialect import for_spark
 from trackline.cluster.types import arrow_type, spark_type
 from trackline.recommender import store
-from trackline.recommender.build import STUDENTS, TYPES
-from trackline.recommender.districts import Options, Pool, effects_of, one_district
+from trackline.recommender.build import HISTORIES, POOL_SIZE, STUDENTS, TYPES
+from trackline.recommender.districts import Options, effects_of, one_district
 from trackline.recommender.outcome import Outcome, fit_district
-from trackline.recommender.sql import gram_sql
+from trackline.recommender.sql import gram_sql, summed_sql
 
 __all__ = ["build", "co_use"]
 
@@ -32,9 +31,11 @@ FIT = {"district_id": "varchar", "fit": "varchar"}
 
 
 def co_use(session: SparkSession, histories: DataFrame) -> DataFrame:
-    """Return the co-use matrix of `gram_sql`, the folds added up."""
+    """Return the co-use matrix of all districts together."""
     histories.createOrReplaceTempView("co_use_rows")
-    return session.sql(for_spark(gram_sql("co_use_rows", "spark", by_fold=False)))
+    counts = for_spark(gram_sql("co_use_rows", "spark"))
+    session.sql(counts).createOrReplaceTempView("co_use_counts")
+    return session.sql(for_spark(summed_sql("co_use_counts")))
 
 
 def build(
@@ -48,28 +49,32 @@ def build(
     The models directory has to be one that every machine sees: a shared folder or an
     fsspec URL.
     """
-    students = tables["students"].selectExpr(*STUDENTS.split(", "))
-    tables = {**tables, "students": students}
+    for name, columns in (("students", STUDENTS), ("histories", HISTORIES)):
+        tables = {**tables, name: tables[name].selectExpr(*columns.split(", "))}
     fits = _by_district(
         {"outcomes": tables["outcomes"], "uses": tables["outcome_uses"]}, _fit, FIT
     ).collect()
     outcomes = {row["district_id"]: _outcome(row["fit"]) for row in fits}
     effects = effects_of(dict(sorted(outcomes.items())), options)
-    counts = ("pair_count", "directed_count", "weighted_count")
-    shared = tables["co_use"].groupBy("app_id", "next_app_id")
-    pool = Pool.of(
-        shared.agg(*(functions.sum(name).alias(name) for name in counts)).toPandas()
-    )
+    pool = tables["co_use"].selectExpr(POOL_SIZE).collect()[0]["pool"]
+    tables = {**tables, "co_use": _among(tables["co_use"], tables["apps"])}
     recommend = _Recommend(pool, effects, options, models)
     wanted = ("apps", "students", "histories", "co_use")
     return _by_district({name: tables[name] for name in wanted}, recommend, TYPES)
+
+
+def _among(co_use: DataFrame, apps: DataFrame) -> DataFrame:
+    """Give every district the pairs of its own apps."""
+    one = apps.select("district_id", "app_id")
+    other = apps.selectExpr("district_id", "app_id as next_app_id")
+    return co_use.join(one, "app_id").join(other, ["district_id", "next_app_id"])
 
 
 class _Recommend:
     """What a task does with one district's rows."""
 
     def __init__(
-        self, pool: Pool, effects: pd.DataFrame, options: Options, models: str
+        self, pool: float, effects: pd.DataFrame, options: Options, models: str
     ) -> None:
         self.pool, self.effects, self.options = pool, effects, options
         self.models = models
@@ -79,7 +84,13 @@ class _Recommend:
         if not len(own):
             return pd.DataFrame(columns=[*TYPES])
         district = one_district(
-            district_id, own, here, self.pool, self.effects, self.options
+            district_id,
+            own,
+            here,
+            self.pool,
+            self.effects,
+            self.options,
+            store.chosen(self.models, district_id),
         )
         store.tell(self.models, district_id, district.note)
         if district.model is not None:

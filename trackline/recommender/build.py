@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
-from functools import singledispatch
+from functools import partial, singledispatch
+from uuid import uuid4
 
 import duckdb
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from trackline.recommender import store
-from trackline.recommender.districts import Options, Pool, each_district
+from trackline.recommender.districts import Options, each_district
 from trackline.recommender.frames import encode
-from trackline.recommender.gram import co_use_rows
+from trackline.recommender.gram import blocks, gram_of
+from trackline.recommender.sql import summed_sql
 
-__all__ = ["STUDENTS", "TYPES", "build", "co_use"]
+__all__ = ["HISTORIES", "POOL_SIZE", "STUDENTS", "TYPES", "build", "co_use"]
 
 STUDENTS = "district_id, student_id, performance as band"
-POOLED = "app_id, next_app_id, " + ", ".join(
-    f"sum({name})::bigint as {name}"
-    for name in ("pair_count", "directed_count", "weighted_count")
+HISTORIES = (
+    "district_id, student_id, app_id, band, first_used_on, last_used_on, is_used"
+)
+# a student's shares add up to one: the diagonal counts the students
+POOL_SIZE = (
+    "coalesce(round(sum(case when app_id = next_app_id then weighted_count end) / 1e6),"
+    " 0) as pool"
 )
 
-CO_USE_TYPES = {
+TYPES = {
     "district_id": "varchar",
     "band": "varchar",
     "app_id": "varchar",
@@ -52,31 +61,52 @@ TYPES = {
 def co_use(
     con: duckdb.DuckDBPyConnection, histories: duckdb.DuckDBPyRelation
 ) -> duckdb.DuckDBPyRelation:
-    """Return the co-use matrix of `gram_sql`, the folds added up.
+    """Return the co-use matrix of all districts together: sums of `gram_sql`.
 
     By sparse products, district by district: memory is that of the largest one.
     trackline.cluster has Spark's half, which is the SQL.
     """
-    columns = ", ".join(f"{name} {kind}" for name, kind in CO_USE_TYPES.items())
-    con.execute(f"create or replace temp table co_use_counts ({columns})")
-    con.register("co_use_rows", histories)
-    districts = con.execute("select distinct district_id from co_use_rows order by 1")
-    for (district_id,) in districts.fetchall():
+    con.execute(
+        "create or replace temp table co_use_counts (app_id varchar,"
+        " next_app_id varchar, pair_count bigint, weighted_count bigint)"
+    )
+    of = _by_district(con, histories.project("district_id, student_id, app_id"))
+    for (district_id,) in histories.project("district_id").distinct().fetchall():
+        rows = encode(of(district_id))
+        gram = gram_of(blocks(rows), len(rows.apps))
+        one, other = np.nonzero(gram.pair)
+        names = pa.array(rows.apps, pa.string())
+        counts = pa.table(
+            {
+                "app_id": pa.DictionaryArray.from_arrays(one, names),
+                "next_app_id": pa.DictionaryArray.from_arrays(other, names),
+                "pair_count": gram.pair[one, other].astype(np.int64),
+                "weighted_count": gram.weighted[one, other].astype(np.int64),
+            }
+        )
+        con.register("co_use_of_district", counts)
+        con.execute("insert into co_use_counts select * from co_use_of_district")
+        con.unregister("co_use_of_district")
+    return con.sql(summed_sql("co_use_counts"))
+
+
+def _by_district(
+    con: duckdb.DuckDBPyConnection, table: duckdb.DuckDBPyRelation
+) -> Callable[[str], pd.DataFrame]:
+    """Return what loads a district's rows, in no order; ids as categories."""
+    columns = ", ".join(c for c in table.columns if c != "district_id")
+    view = f"rows_{uuid4().hex}"
+    con.register(view, table)
+
+    def load(district_id: str) -> pd.DataFrame:
         rows = con.execute(
-            "select student_id, app_id, band, first_used_on as used_at from co_use_rows"
-            " where district_id = $district_id",
+            f"select {columns} from {view} where district_id = $district_id",
             {"district_id": district_id},
         ).to_arrow_table()
         # numbered names: a text per row would cost more than the products
-        frame = rows.to_pandas(strings_to_categorical=True, date_as_object=False)
-        con.register("co_use_of_district", co_use_rows(encode(frame)))
-        con.execute(
-            "insert into co_use_counts by name"
-            " select $district_id as district_id, * from co_use_of_district",
-            {"district_id": district_id},
-        )
-        con.unregister("co_use_of_district")
-    return con.table("co_use_counts")
+        return rows.to_pandas(strings_to_categorical=True, date_as_object=False)
+
+    return load
 
 
 @singledispatch
@@ -94,7 +124,8 @@ def build(
         The build's.
     tables : mapping of str to duckdb.DuckDBPyRelation
         apps, histories, co_use, outcomes and outcome_uses, with the columns of
-        `each_district`, and students as dim_students has them.
+        `each_district` (co_use: those of `co_use`), and students as dim_students has
+        them.
     models : str
         The models directory: a path or an fsspec URL.
     options : Options
@@ -105,28 +136,22 @@ def build(
         One row per district, student and rank. Rows go to the engine district by
         district: memory is that of the largest one.
     """
-
-    def of(name: str) -> Callable[[str], pd.DataFrame]:
-        view = f"recommender_{name}"
-        con.register(view, tables[name])
-        # in order: sums of floats depend on it
-        return lambda district_id: con.execute(
-            f"select * from {view} where district_id = $district_id order by all",
-            {"district_id": district_id},
-        ).df()
-
-    tables = {**tables, "students": tables["students"].project(STUDENTS)}
+    projected = {
+        "students": tables["students"].project(STUDENTS),
+        "histories": tables["histories"].project(HISTORIES),
+        "co_use": _among(tables["co_use"], tables["apps"]),
+        "outcomes": tables["outcomes"],
+        "outcome_uses": tables["outcome_uses"],
+    }
     columns = ", ".join(f"{name} {kind}" for name, kind in TYPES.items())
     con.execute(f"create or replace temp table recommended ({columns})")
     for district in each_district(
         apps=tables["apps"].df(),
-        students=of("students"),
-        histories=of("histories"),
-        co_use=of("co_use"),
-        outcomes=of("outcomes"),
-        outcome_uses=of("outcome_uses"),
+        pool=tables["co_use"].aggregate(POOL_SIZE).fetchone()[0],
         options=options,
-        pool=Pool.of(tables["co_use"].aggregate(POOLED).order("all").df()),
+        chosen=partial(store.chosen, models),
+        workers=len(os.sched_getaffinity(0)),
+        **{name: _by_district(con, table) for name, table in projected.items()},
     ):
         store.tell(models, district.district_id, district.note)
         if district.model is None:
@@ -136,3 +161,13 @@ def build(
         con.execute("insert into recommended by name select * from recommended_rows")
         con.unregister("recommended_rows")
     return con.table("recommended")
+
+
+def _among(
+    co_use: duckdb.DuckDBPyRelation, apps: duckdb.DuckDBPyRelation
+) -> duckdb.DuckDBPyRelation:
+    """Give every district the pairs of its own apps."""
+    one = apps.project("district_id, app_id").set_alias("one")
+    other = apps.project("district_id, app_id as next_app_id").set_alias("other")
+    found = co_use.set_alias("counts").join(one, "app_id").set_alias("found")
+    return found.join(other, "district_id, next_app_id")

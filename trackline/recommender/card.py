@@ -55,6 +55,12 @@ def _tables(described: dict, validation: pd.DataFrame) -> list[str]:
     return lines
 
 
+def _searched(described: dict) -> list[str]:
+    if "chosen_on" not in described:
+        return []
+    return [f"- settings chosen by the build of {described['chosen_on']}"]
+
+
 def card_text(described: dict, validation: pd.DataFrame, effects: pd.DataFrame) -> str:
     """Return the card as markdown.
 
@@ -77,6 +83,7 @@ def card_text(described: dict, validation: pd.DataFrame, effects: pd.DataFrame) 
         f"- pooled students of other districts: {described['kappa']:g}",
         f"- seed {described['random_state']}, "
         f"data {described.get('fingerprint', '')[:12]}",
+        *_searched(described),
         "",
         *_tables(described, validation),
         "## Outcome estimates",

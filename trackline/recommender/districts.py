@@ -8,36 +8,42 @@ can be switched off (`Options.pooling`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from datetime import date, timedelta
+from functools import partial, reduce
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
+from threadpoolctl import threadpool_limits
 
 from trackline.recommender import reasons
 from trackline.recommender.cold import BandPopularity
-from trackline.recommender.frames import Rows, encode
-from trackline.recommender.gram import NO_BAND, Gram
+from trackline.recommender.frames import codes_of
+from trackline.recommender.gram import NO_BAND, Gram, grams_by_band
 from trackline.recommender.model import Recommender, sample_of
 from trackline.recommender.outcome import (
     Outcome,
     estimate_effects,
     fit_district,
 )
-from trackline.recommender.sql import grams_of
-from trackline.recommender.store import StoredModel, fingerprint_of
+from trackline.recommender.store import Chosen, StoredModel
 from trackline.recommender.table import recommendation_table
+from trackline.recommender.use import Use
 
 __all__ = [
     "COLUMNS",
     "District",
     "Options",
-    "Pool",
     "Result",
     "each_district",
     "effects_of",
+    "of_others",
     "one_district",
+    "pool_size",
     "recommend_districts",
 ]
 
@@ -46,9 +52,6 @@ COLUMNS = [
     "similar_students", "effect", "effect_low", "effect_high", "is_associated",
     "model_id",
 ]  # fmt: skip
-
-
-_WINDOW = (("first_used_on", "min"), ("last_used_on", "max"))
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,11 @@ class Options:
         Students under which they do.
     include_familiar : bool
         Whether an app used before, but not counted as used now, may be recommended.
+    settings_days : int
+        For so many days a large district keeps the settings that a search has chosen;
+        its weights are learned anew by every build. 0: every build searches.
+    settings_from : int
+        Students with use from which a district is large. A search costs some 4 CPU s.
     random_state : int
     """
 
@@ -75,6 +83,8 @@ class Options:
     pooling: bool = True
     pool_below: int = 100
     include_familiar: bool = True
+    settings_days: int = 7
+    settings_from: int = 5000
     random_state: int = 0
 
 
@@ -97,6 +107,7 @@ class Result:
     status: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
+T = TypeVar("T")
 Loaded = pd.DataFrame | Callable[[str], pd.DataFrame]
 """A table, or what loads the rows of one district of it."""
 
@@ -105,27 +116,29 @@ def recommend_districts(
     apps: pd.DataFrame,
     students: Loaded,
     histories: Loaded,
-    co_use: Loaded,
+    co_use: pd.DataFrame,
     outcomes: Loaded | None = None,
     outcome_uses: Loaded | None = None,
     options: Options | None = None,
-    pool: Pool | None = None,
 ) -> Result:
     """Train every district and recommend to its students.
 
     Parameters
     ----------
-    apps, students, histories, co_use, outcomes, outcome_uses, options, pool
+    apps, students, histories, outcomes, outcome_uses, options
         As `each_district` takes them.
+    co_use : DataFrame
+        app_id, next_app_id, pair_count and weighted_count of all districts; rows of one
+        pair are added up.
 
     Returns
     -------
     Result
     """
+    pool = pool_size(co_use)
+    rest = (outcomes, outcome_uses, options)
     done = list(
-        each_district(
-            apps, students, histories, co_use, outcomes, outcome_uses, options, pool
-        )
+        each_district(apps, students, histories, lambda district: co_use, pool, *rest)
     )
     found = [one.recommendations for one in done if one.model is not None]
     status = [(one.district_id, one.students, one.apps, one.note) for one in done]
@@ -165,36 +178,44 @@ def each_district(
     apps: pd.DataFrame,
     students: Loaded,
     histories: Loaded,
-    co_use: Loaded,
+    co_use: Callable[[str], pd.DataFrame],
+    pool: float,
     outcomes: Loaded | None = None,
     outcome_uses: Loaded | None = None,
     options: Options | None = None,
-    pool: Pool | None = None,
+    chosen: Callable[[str], Chosen | None] = lambda district: None,
+    workers: int = 1,
 ) -> Iterator[District]:
-    """Train one district after the other, and recommend to its students.
+    """Train every district, and recommend to its students.
 
-    Memory is that of the largest district where the tables load a district's rows when
-    asked.
+    Memory is that of the `workers` largest districts where the tables load a district's
+    rows when asked.
 
     Parameters
     ----------
     apps : DataFrame
         district_id, app_id: the eligible ones (enabled district, recommendable);
-        optionally app_name and top_n.
+        optionally app_name, top_n and as_of.
     students : DataFrame or callable
         district_id, student_id, band (null allowed): who gets recommendations (type 1).
     histories : DataFrame or callable
-        district_id, student_id, app_id, first_used_on, last_used_on, is_used (counts
-        as used now: not recommended). Eligible apps of these students.
-    co_use : DataFrame or callable
-        `gram_sql` over all students' use of eligible apps, with folds or without.
+        district_id, student_id, app_id, band, first_used_on, last_used_on, is_used
+        (counts as used now: not recommended). Eligible apps of all students.
+    co_use : callable
+        Gives the rows of all districts together among a district's apps: app_id,
+        next_app_id, pair_count, weighted_count.
+    pool : float
+        Students whom these rows count: `pool_size`.
     outcomes : DataFrame or callable, optional
         district_id and the columns of `outcome.fit_district`.
     outcome_uses : DataFrame or callable, optional
         district_id, student_id, app_id, usage_minutes strictly between the two scores.
     options : Options, optional
-    pool : Pool, optional
-        Needed where co_use is a callable.
+    chosen : callable, optional
+        Gives a district's settings of before.
+    workers : int, default 1
+        Districts at a time, a thread each: numpy leaves the interpreter to the others.
+        What comes out does not depend on it.
 
     Yields
     ------
@@ -203,26 +224,49 @@ def each_district(
     """
     options = options or Options()
     districts = sorted(apps["district_id"].unique())
-    effects = effects_of(_fits(districts, outcomes, outcome_uses), options)
-    if pool is None:
-        pool = Pool.of(co_use)
     load = {
         "students": _loader(students),
         "histories": _loader(histories),
-        "co_use": _loader(co_use),
+        "co_use": co_use,
     }
-    for district, own in apps.groupby("district_id", sort=True):
-        here = {name: of(district) for name, of in load.items()}
-        yield one_district(district, own, here, pool, effects, options)
+
+    def given() -> Iterator[tuple]:
+        for district, own in apps.groupby("district_id", sort=True):
+            here = {name: of(district) for name, of in load.items()}
+            yield district, own, here, pool, effects, options, chosen(district)
+
+    # one thread a district: sums of floats depend on how they are divided
+    with threadpool_limits(1), ThreadPoolExecutor(workers) as threads:
+        worked = partial(_worked, threads, workers)
+        fits = _fits(districts, outcomes, outcome_uses, worked)
+        effects = effects_of(fits, options)
+        yield from worked(one_district, given())
+
+
+def _worked(
+    threads: ThreadPoolExecutor,
+    workers: int,
+    work: Callable[..., T],
+    given: Iterable[tuple],
+) -> Iterator[T]:
+    """Give what `work` returns, in order; no more is taken than `workers` need."""
+    begun: deque[Future[T]] = deque()
+    for arguments in given:
+        begun.append(threads.submit(work, *arguments))
+        if len(begun) > workers:
+            yield begun.popleft().result()
+    while begun:
+        yield begun.popleft().result()
 
 
 def one_district(
     district: str,
     own: pd.DataFrame,
     here: dict[str, pd.DataFrame],
-    pool: Pool,
+    pool: float,
     effects: pd.DataFrame,
     options: Options,
+    chosen: Chosen | None = None,
 ) -> District:
     """Train one district and recommend to its students.
 
@@ -232,13 +276,17 @@ def one_district(
     own : DataFrame
         Its rows of `apps`.
     here : dict of str to DataFrame
-        Its rows of students, histories and co_use.
-    pool : Pool
+        Its rows of students and histories, and co_use among its apps.
+    pool : float
+        Students counted there.
     effects : DataFrame
         `effects_of` all districts.
     options : Options
+    chosen : Chosen, optional
+        Its settings of before.
     """
-    rows, model, note = _one(district, own, here, pool, effects, options)
+    with threadpool_limits(1):
+        rows, model, note = _one(district, own, here, pool, effects, options, chosen)
     return District(
         district,
         _empty() if rows is None else rows[COLUMNS],
@@ -261,18 +309,17 @@ def _empty() -> pd.DataFrame:
 
 
 def _fits(
-    districts: list[str], outcomes: Loaded | None, uses: Loaded | None
+    districts: list[str],
+    outcomes: Loaded | None,
+    uses: Loaded | None,
+    worked: Callable[..., Iterator],
 ) -> dict[str, Outcome]:
     if outcomes is None or uses is None:
         return {}
     outcomes_of, uses_of = _loader(outcomes), _loader(uses)
-    fits = {}
-    for district in districts:
-        own = outcomes_of(district)
-        fit = fit_district(own, uses_of(district)) if len(own) else None
-        if fit is not None:
-            fits[district] = fit
-    return fits
+    given = ((outcomes_of(district), uses_of(district)) for district in districts)
+    fits = zip(districts, worked(fit_district, given), strict=True)
+    return {district: fit for district, fit in fits if fit is not None}
 
 
 def effects_of(fits: dict[str, Outcome], options: Options) -> pd.DataFrame:
@@ -282,139 +329,137 @@ def effects_of(fits: dict[str, Outcome], options: Options) -> pd.DataFrame:
     return pd.concat([estimate_effects({d: f}) for d, f in fits.items()])
 
 
-@dataclass(frozen=True)
-class Pool:
-    """Co-use of all districts together, which holds no student.
+def pool_size(co_use: pd.DataFrame) -> float:
+    """Return how many students the rows of all districts together count."""
+    diagonal = co_use[co_use["app_id"] == co_use["next_app_id"]]
+    # a student's shares add up to one
+    return round(diagonal["weighted_count"].sum() / 1e6)
 
-    Attributes
+
+def of_others(
+    co_use: pd.DataFrame, pool: float, own: Gram, apps: np.ndarray
+) -> Gram | None:
+    """Return co-use per student of the other districts, without cells under 10.
+
+    Parameters
     ----------
+    co_use : DataFrame
+        Of all districts together; rows of one pair are added up.
+    pool : float
+        Students counted there.
+    own : Gram
+        What of it is the district's own.
     apps : ndarray of str
-    total : Gram
+
+    Returns
+    -------
+    Gram or None
+        None where the others are fewer than 10 students.
     """
+    n = pool - own.n_students
+    if n < reasons.FEWEST_TOLD:
+        return None
+    one, other = (codes_of(co_use[c], apps)[0] for c in ("app_id", "next_app_id"))
+    known = (one >= 0) & (other >= 0)
 
-    apps: np.ndarray
-    total: Gram
+    def others(name: str, mine: np.ndarray) -> np.ndarray:
+        everywhere = np.zeros(mine.shape)
+        np.add.at(everywhere, (one[known], other[known]), co_use[name][known])
+        return everywhere - mine
 
-    @classmethod
-    def of(cls, co_use: pd.DataFrame) -> Pool:
-        """Add up rows of `gram_sql`, or rows that are added up already."""
-        apps = np.sort(co_use["app_id"].unique().astype(str)).astype(object)
-        return cls(apps, _summed(co_use, apps))
-
-    def without(self, own: pd.DataFrame, apps: np.ndarray) -> Gram | None:
-        """Return co-use per student of the other districts, without cells under 10."""
-        known = np.intersect1d(apps.astype(str), self.apps.astype(str))
-        here, there = (pd.Index(a).get_indexer(known) for a in (self.apps, apps))
-        mine = _summed(own, apps)
-        n = self.total.n_students - mine.n_students
-        if n < reasons.FEWEST_TOLD:
-            return None
-        others = {}
-        for name in ("pair", "weighted", "directed"):
-            everywhere = np.zeros((len(apps), len(apps)))
-            everywhere[np.ix_(there, there)] = getattr(self.total, name)[
-                np.ix_(here, here)
-            ]
-            others[name] = everywhere - getattr(mine, name)
-        seen = others["pair"] >= reasons.FEWEST_TOLD
-        counts = [np.where(seen, count, 0) / n for count in others.values()]
-        # who is in which band is known of no other district
-        return Gram(1.0, *counts, {NO_BAND: np.append(np.diag(counts[0]), 1.0)})
+    pair = others("pair_count", own.pair)
+    seen = pair >= reasons.FEWEST_TOLD
+    weighted = np.where(seen, others("weighted_count", own.weighted), 0) / n
+    pair = np.where(seen, pair, 0) / n
+    # who is in which band is known of no other district
+    bands = {NO_BAND: np.append(np.diag(pair), 1.0)}
+    return Gram(1.0, pair, weighted, bands=bands)
 
 
-def _summed(co_use: pd.DataFrame, apps: np.ndarray) -> Gram:
-    return grams_of(co_use.assign(fold=0, band=None), apps)[0]
+def _popularity(total: Gram, pooled: Gram | None) -> BandPopularity:
+    bands = sorted(set(total.bands) - {NO_BAND})
+    nobody = np.zeros(len(total.pair) + 1)
+    counts = np.array([total.bands.get(b, nobody) for b in (*bands, NO_BAND)])
+    everywhere = None if pooled is None else np.diag(pooled.pair)
+    return BandPopularity.shrink(bands, counts[:, :-1], counts[:, -1], everywhere)
 
 
-def _popularity(
-    co_use: pd.DataFrame, apps: np.ndarray, everywhere: np.ndarray | None
-) -> BandPopularity:
-    own = co_use[co_use["app_id"] == co_use["next_app_id"]]
-    bands = sorted(own["band"].dropna().astype(str).unique())
-    group = own["band"].map({b: i for i, b in enumerate(bands)}).fillna(len(bands))
-    group = group.to_numpy(int)
-    column = pd.Index(apps).get_indexer(own["app_id"].astype(object))
-    users = np.zeros((len(bands) + 1, len(apps)))
-    kept = column >= 0
-    np.add.at(
-        users, (group[kept], column[kept]), own["pair_count"].to_numpy(float)[kept]
+def _kept(
+    chosen: Chosen | None,
+    apps: np.ndarray,
+    total: Gram,
+    as_of: date | None,
+    options: Options,
+) -> Chosen | None:
+    """Return the settings of before where they still stand."""
+    stand = (
+        chosen is not None
+        and as_of is not None
+        and total.n_students >= options.settings_from
+        and chosen.options == asdict(options)
+        and chosen.apps == apps.tolist()
+        and timedelta(0)
+        <= as_of - chosen.chosen_on
+        < timedelta(days=options.settings_days)
     )
-    share = own["weighted_count"].to_numpy(float) / 1e6
-    n = np.rint(np.bincount(group, share, minlength=len(bands) + 1))
-    return BandPopularity.shrink(bands, users, n, everywhere)
-
-
-def _rows(
-    here: dict[str, pd.DataFrame], apps: np.ndarray
-) -> tuple[Rows, sparse.csr_matrix]:
-    """Return every student's history, and what is excluded (students x apps)."""
-    history = here["histories"]
-    history = history[history["student_id"].isin(here["students"]["student_id"])]
-    ends = ("first_used_on", "last_used_on")
-    uses = [history[["student_id", "app_id"]].assign(used_at=history[e]) for e in ends]
-    none = here["students"][["student_id", "band"]]
-    rows = encode(pd.concat([none.assign(app_id=None, used_at=pd.NaT), *uses]), apps)
-    now = history[history["is_used"].astype(bool)]
-    at = pd.Index(rows.students).get_indexer(now["student_id"].astype(object))
-    column = pd.Index(apps).get_indexer(now["app_id"].astype(object))
-    ok = column >= 0
-    excluded = sparse.csr_matrix(
-        (np.ones(ok.sum(), bool), (at[ok], column[ok])), shape=rows.shape
-    )
-    return rows, excluded
+    return chosen if stand else None
 
 
 def _one(
     district: str,
     own: pd.DataFrame,
     here: dict[str, pd.DataFrame],
-    pool: Pool,
+    pool: float,
     effects: pd.DataFrame,
     options: Options,
+    chosen: Chosen | None,
 ) -> tuple[pd.DataFrame | None, StoredModel | None, str]:
     own = own.assign(app_id=own["app_id"].astype(str)).sort_values("app_id")
     apps = own["app_id"].to_numpy(object)
-    co_use = here["co_use"]
-    used_apps = co_use["app_id"].isin(apps)
-    if not used_apps.any():
+    use = Use.of(here["histories"], here["students"], apps)
+    if not len(use.everyone.student):
         return None, None, "nobody used an eligible app: nothing is recommended"
     if not len(here["students"]):
         return None, None, "no student has an assessment: nothing is recommended"
-    total, *rest = grams_of(co_use, apps).values()
-    for gram in rest:
-        total = total.plus(gram)
-    pooled = pool.without(co_use, apps) if options.pooling else None
+    grams = grams_by_band(use.everyone)
+    total = reduce(Gram.plus, grams.values())
+    pooled = None
+    if options.pooling:
+        pooled = of_others(here["co_use"], pool, total, apps)
     few = total.n_students < options.pool_below
-    everywhere = None if pooled is None else np.diag(pooled.pair)
-    popularity = _popularity(co_use, apps, everywhere)
-    rows, excluded = _rows(here, apps)
+    rows = use.rows()
+    as_of = pd.Timestamp(own["as_of"].iloc[0]).date() if "as_of" in own else None
+    kept = _kept(chosen, apps, total, as_of, options)
     sample = sample_of(rows.select(np.flatnonzero(rows.lengths > 0)))
     model = Recommender(random_state=options.random_state)
-    model.fit_gram(total, sample, popularity, pooled if few else None)
+    model.fit_gram(
+        total,
+        sample,
+        _popularity(total, pooled),
+        pooled if few else None,
+        None if kept is None else kept.choices,
+    )
     # the sample is what validation asks; the matrix knows all of them
-    model.students_ = rows.students
+    model.students_ = None
 
     local = effects[effects["district_id"] == district]
     local = local.set_index(pd.Index(apps).get_indexer(local["app_id"].astype(object)))
     local = local[local.index >= 0]
-    window = [str(here["histories"][c].agg(f)) for c, f in _WINDOW]
-    stored = StoredModel.of(
-        district,
-        model,
-        local.drop(columns="district_id"),
-        {
-            "fingerprint": fingerprint_of(co_use, here["histories"], here["students"]),
-            "training_window": window if len(here["histories"]) else [],
-            "rows": {name: len(t) for name, t in here.items()},
-            "options": asdict(options),
-        },
-    )
+    facts = {
+        "fingerprint": use.fingerprint(),
+        "training_window": use.window(),
+        "rows": {name: len(here[name]) for name in ("students", "histories")},
+        "options": asdict(options),
+    }
+    if as_of is not None and total.n_students >= options.settings_from:
+        facts["chosen_on"] = (as_of if kept is None else kept.chosen_on).isoformat()
+    stored = StoredModel.of(district, model, local.drop(columns="district_id"), facts)
     k = int(own["top_n"].iloc[0]) if "top_n" in own else options.top_n
     table = recommendation_table(
         model,
         rows,
-        excluded,
-        co_use,
+        use.in_use(),
+        {band: gram.pair for band, gram in grams.items()},
         own,
         local,
         k,

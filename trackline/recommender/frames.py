@@ -10,7 +10,10 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-__all__ = ["FOLDS", "Rows", "as_frame", "encode", "stacked", "student_hashes"]
+__all__ = [
+    "FOLDS", "Rows", "as_frame", "codes_of", "days_of", "encode", "stacked",
+    "student_hashes",
+]  # fmt: skip
 
 FOLDS = 5
 _SECONDS_PER_DAY = 86_400.0
@@ -109,10 +112,15 @@ class Rows:
         return sparse.csr_matrix((values, (self.student, self.app)), shape=self.shape)
 
     def history(self, tau: float | None, key: str = "first") -> sparse.csr_matrix:
-        """Return histories, each row summing to 1: exp(-age / tau), or even shares.
+        """Return `shares` as a matrix, students x apps."""
+        return self.matrix(self.shares(tau, key))
 
-        Age counts back from the student's own latest entry: what matters is the order
-        and spacing of one student's use, not the date on which it is scored.
+    def shares(self, tau: float | None, key: str = "first") -> np.ndarray:
+        """Return each entry's share of its history: exp(-age / tau), or an even one.
+
+        A history's shares add up to 1. Age counts back from the student's own latest
+        entry: what matters is the order and spacing of one student's use, not the date
+        on which it is scored.
         """
         values = np.ones(len(self.student))
         if tau is not None and self.first is not None and len(values):
@@ -122,7 +130,7 @@ class Rows:
             # -500: an old history keeps an order instead of underflowing to zero
             values = np.exp(np.maximum((at - latest[self.student]) / tau, -500.0))
         total = np.bincount(self.student, values, minlength=len(self.students))
-        return self.matrix(values / np.maximum(total, 1e-300)[self.student])
+        return values / np.maximum(total, 1e-300)[self.student]
 
 
 def stacked(parts: list[Rows]) -> Rows:
@@ -144,7 +152,11 @@ def stacked(parts: list[Rows]) -> Rows:
     )
 
 
-def _days(column: pd.Series) -> np.ndarray | None:
+def days_of(column: pd.Series) -> np.ndarray | None:
+    """Return times as days since 1970, shape (n,); None where no time is known.
+
+    A missing one counts as the earliest.
+    """
     if pd.api.types.is_numeric_dtype(column):
         days = column.to_numpy(float)
     else:
@@ -156,7 +168,16 @@ def _days(column: pd.Series) -> np.ndarray | None:
     return np.where(np.isnan(days), np.nanmin(days), days)
 
 
-def _codes(column: pd.Series, known: np.ndarray | None) -> tuple[np.ndarray, Any]:
+def codes_of(column: pd.Series, known: np.ndarray | None) -> tuple[np.ndarray, Any]:
+    """Return ids as positions in their sorted names, shape (n,), and the names.
+
+    Parameters
+    ----------
+    column : Series
+        Text, numbers or categories; null is -1.
+    known : ndarray of str or None
+        The names, where they are given: others are -1 too.
+    """
     if isinstance(column.dtype, pd.CategoricalDtype):
         codes, names = column.cat.codes.to_numpy(), column.cat.categories.to_numpy()
     else:
@@ -196,7 +217,7 @@ def encode(data: Any, apps: np.ndarray | None = None) -> Rows:
             f"interactions lack the column {' and '.join(sorted(missing))}"
         )
     frame = frame[frame["student_id"].notna()]
-    student, students = _codes(frame["student_id"], None)
+    student, students = codes_of(frame["student_id"], None)
     band = np.full(len(students), None, dtype=object)
     if "band" in frame:
         known = frame["band"].notna().to_numpy()
@@ -209,9 +230,9 @@ def encode(data: Any, apps: np.ndarray | None = None) -> Rows:
     weight = np.ones(len(frame))
     if "weight" in frame:
         weight = frame["weight"].fillna(0).to_numpy(float)
-    at = _days(frame["used_at"]) if "used_at" in frame and len(frame) else None
+    at = days_of(frame["used_at"]) if "used_at" in frame and len(frame) else None
 
-    app, apps = _codes(frame["app_id"].where(weight > 0), apps)
+    app, apps = codes_of(frame["app_id"].where(weight > 0), apps)
     used = app >= 0
     student, app, weight = student[used], app[used], weight[used]
     at = None if at is None else at[used]

@@ -11,14 +11,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from scipy import sparse
 
 from trackline.recommender.frames import Rows
 
 __all__ = [
-    "MILLION", "NO_BAND", "Gram", "Steps", "blocks", "co_use_rows", "directed_count",
-    "gram_of",
+    "MILLION", "NO_BAND", "Gram", "Steps", "blocks", "directed_count", "gram_of",
+    "grams_by_band",
 ]  # fmt: skip
 
 MILLION = 1_000_000
@@ -185,44 +184,15 @@ def directed_count(rows: Rows) -> np.ndarray | None:
     return total.reshape(n, n)
 
 
-def co_use_rows(rows: Rows) -> pa.Table:
-    """Count co-use by band, by sparse products.
-
-    Returns
-    -------
-    Table
-        band, app_id, next_app_id (dictionaries), pair_count, directed_count,
-        weighted_count: the rows of `sql.gram_sql` of one district and all folds.
-    """
+def grams_by_band(rows: Rows) -> dict[str, Gram]:
+    """Return the Gram of each band's students; NO_BAND: those without one."""
     band = np.where(pd.isna(rows.band), NO_BAND, rows.band).astype(str)
-    apps = pa.array(rows.apps, pa.string())
-    tables = []
-    for name in np.unique(band):
-        some = rows.select(np.flatnonzero(band == name))
-        gram = gram_of(blocks(some), len(rows.apps))
-        one, other = np.nonzero(gram.pair)
-        directed = directed_count(some)
-        counts = {
-            "pair_count": gram.pair,
-            "directed_count": 0 * gram.pair if directed is None else directed,
-            "weighted_count": gram.weighted,
-        }
-        known = [name if name != NO_BAND else None]
-        tables.append(
-            pa.table(
-                {
-                    "band": _named(np.zeros(len(one)), pa.array(known, pa.string())),
-                    "app_id": _named(one, apps),
-                    "next_app_id": _named(other, apps),
-                    **{n: c[one, other].astype(np.int64) for n, c in counts.items()},
-                }
-            )
+    return {
+        str(name): gram_of(
+            blocks(rows.select(np.flatnonzero(band == name))), len(rows.apps)
         )
-    return pa.concat_tables(tables)
-
-
-def _named(codes: np.ndarray, names: pa.Array) -> pa.DictionaryArray:
-    return pa.DictionaryArray.from_arrays(codes.astype(np.int32), names)
+        for name in np.unique(band)
+    }
 
 
 def _lags(rows: Rows, window: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -46,15 +46,11 @@ class Scorer:
     table: list[dict]
     by_band: dict[str, tuple[int, float]]
 
-    def contributions(self, rows: Rows) -> list[tuple[Any, np.ndarray]]:
-        """Return each layer's histories (students x apps) and its weights."""
-        return [(rows.history(la.tau, la.key), la.weights) for la in self.layers]
-
     def scores(self, rows: Rows) -> np.ndarray:
         """Return students x apps."""
         total = np.zeros(rows.shape)
-        for history, weights in self.contributions(rows):
-            total += history @ weights
+        for layer in self.layers:
+            total += rows.history(layer.tau, layer.key) @ layer.weights
         return total
 
 
@@ -126,6 +122,7 @@ class Recommender(BaseEstimator):
         sample: Rows,
         popularity: BandPopularity,
         pooled: Gram | None = None,
+        choices: dict[str, Choice] | None = None,
     ) -> Recommender:
         """Train from a Gram matrix made elsewhere (SQL, a stream of batches).
 
@@ -140,6 +137,8 @@ class Recommender(BaseEstimator):
         pooled : Gram, optional
             Of other districts, over the same apps, as counts per student; joins with a
             number of pseudo-students chosen on validation.
+        choices : dict of str to Choice, optional
+            By task: what an earlier search chose. Nothing is searched then.
         """
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         self.apps_ = sample.apps
@@ -152,6 +151,11 @@ class Recommender(BaseEstimator):
             self.kappa_ = 0.0
             if pooled is not None:
                 self.kappa_, total = _with_pooled(total, pooled, sample, seed)
+            if choices is not None:
+                total.directed = directed_count(sample)
+                for task, choice in choices.items():
+                    self.scorers_[task] = _train(choice, total, sample)
+                return self
             complete = complete_task(total, sample, seed)
             later = next_task(sample)
             if complete.n_students < _FEWEST:

@@ -15,6 +15,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr, ndtri
 
+from trackline.recommender.frames import codes_of
+
 __all__ = ["Outcome", "estimate_effects", "fit_district", "rerank", "shrink"]
 
 MIN_ARM = 30  # students with and without the app: fewer, no estimate
@@ -54,18 +56,18 @@ def _regress(
     narrow, and clusters by group, which is too narrow where groups are fewer than
     columns.
     """
-    bread = np.linalg.pinv(design.T @ design)
+    bread = np.linalg.pinv(design.T @ design, hermitian=True)
     beta = bread @ (design.T @ outcome)
     residual = outcome - design @ beta
-    leverage = np.clip(np.einsum("ij,ij->i", design @ bread, design), 0, 0.99)
-    # the rows of pull @ bread.T are what each student, or group, adds to the estimate
-    added = (design * (residual / (1 - leverage))[:, None]) @ bread
-    variance = np.sum(added**2, axis=0)
+    pull = design @ bread
+    leverage = np.clip(np.einsum("ij,ij->i", pull, design), 0, 0.99)
+    # what each student, or group, adds to the estimate, squared
+    variance = np.square(residual / (1 - leverage)) @ np.square(pull)
     if groups is not None:
         codes, _ = pd.factorize(groups)
         n_groups = codes.max() + 1
         summed = np.zeros((n_groups, design.shape[1]))
-        np.add.at(summed, codes, (design * residual[:, None]) @ bread)
+        np.add.at(summed, codes, pull * residual[:, None])
         n, p = design.shape
         scale = n_groups / (n_groups - 1) * (n - 1) / max(n - p, 1)
         variance = np.maximum(variance, scale * np.sum(summed**2, axis=0))
@@ -101,20 +103,23 @@ def fit_district(students: pd.DataFrame, uses: pd.DataFrame) -> Outcome | None:
         None if no app has MIN_ARM students on either side.
     """
     students = students.dropna(subset=["prior_score", "later_score"])
-    students = students.sort_values("student_id").reset_index(drop=True)
     if len(students) < 2 * MIN_ARM or students["later_score"].std() == 0:
         return None
-    minutes = uses.pivot_table(
-        index="student_id", columns="app_id", values="usage_minutes", aggfunc="sum"
-    )
-    minutes = minutes.reindex(students["student_id"]).fillna(0.0)
-    used = (minutes > 0).to_numpy(float)
+    # by student: sums of floats depend on the order
+    place, ids = codes_of(students["student_id"], None)
+    students = students.iloc[np.argsort(place)].reset_index(drop=True)
+    user, _ = codes_of(uses["student_id"], ids)
+    app, names = codes_of(uses["app_id"], None)
+    minutes = np.zeros((len(ids), len(names)))
+    here = user >= 0
+    np.add.at(minutes, (user[here], app[here]), uses["usage_minutes"][here])
+    used = (minutes > 0).astype(float)
     both = np.minimum(used.sum(axis=0), (1 - used).sum(axis=0)) >= MIN_ARM
     if not both.any():
         return None
-    apps = minutes.columns[both].astype(str).tolist()
+    apps = names[both].tolist()
     prior = _standard(students["prior_score"].to_numpy(float))
-    total = _standard(np.log1p(minutes.to_numpy().sum(axis=1)))
+    total = _standard(np.log1p(minutes.sum(axis=1)))
     parts = [used[:, both], np.ones((len(prior), 1)), prior[:, None]]
     parts += [prior[:, None] ** 2, total[:, None]]
     parts += [_dummies(students[c]) for c in ("band", "grade_level") if c in students]

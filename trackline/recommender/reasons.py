@@ -34,20 +34,25 @@ def contributors(
     ndarray of int, shape (n, most)
         Positions of used apps by x_i * B_ij, largest first; -1 for none above 0.
     """
-    n_apps = len(rows.apps)
+    starts = np.cumsum(rows.lengths) - rows.lengths
+    many = rows.lengths[student]
+    # one entry per recommendation and app that its student used
+    which = np.repeat(np.arange(len(student)), many)
+    first = np.cumsum(many) - many
+    entry = np.arange(len(which)) - first[which] + starts[student][which]
+    used, wanted = rows.app[entry], app[which]
+    added = np.zeros(len(which))
+    for layer in scorer.layers:
+        history = rows.shares(layer.tau, layer.key)
+        added += history[entry] * layer.weights[used, wanted]
+    keep = (added > 0) & (used != wanted)
+    which, used, added = which[keep], used[keep], added[keep]
+    order = np.lexsort((used, -added, which))
+    which, used = which[order], used[order]
+    place = np.arange(len(which)) - np.searchsorted(which, which)
     found = np.full((len(student), most), -1)
-    parts = scorer.contributions(rows)
-    size = max(2_000_000 // max(n_apps, 1), 1)
-    for low in range(0, len(student), size):
-        who, what = student[low : low + size], app[low : low + size]
-        added = np.zeros((len(who), n_apps))
-        for history, weights in parts:
-            added += history[who].toarray() * weights[:, what].T
-        np.put_along_axis(added, what[:, None], 0.0, axis=1)
-        order = np.argsort(-added, axis=1, kind="stable")[:, :most]
-        positive = np.take_along_axis(added, order, axis=1) > 0
-        width = order.shape[1]
-        found[low : low + size, :width] = np.where(positive, order, -1)
+    told = place < most
+    found[which[told], place[told]] = used[told]
     return found
 
 
@@ -78,33 +83,27 @@ def reason_texts(
     effects : DataFrame
         effect, effect_low, effect_high, is_associated, indexed by position of the app.
     """
-    keys = np.column_stack([app, used, np.maximum(similar, FEWEST_TOLD - 1)])
-    unique, place = np.unique(keys, axis=0, return_inverse=True)
     sure = effects[effects["is_associated"].eq(True)]
-    texts = np.array(
-        [_text(names, row[0], row[1:-1], row[-1], sure) for row in unique.tolist()],
-        dtype=object,
-    )
-    return texts[place.ravel()] if len(texts) else texts
+    claims = {
+        place: " Its use is associated with improvement: "
+        f"{row.effect:+.2f} SD in the later score "
+        f"({row.effect_low:+.2f} to {row.effect_high:+.2f}); not proof of cause."
+        for place, row in zip(sure.index, sure.itertuples(), strict=True)
+    }
+    texts = [
+        _fit([names[i] for i in others if i >= 0], count) + claims.get(one, "")
+        for one, others, count in zip(
+            app.tolist(), used.tolist(), similar.tolist(), strict=True
+        )
+    ]
+    return np.array(texts, dtype=object)
 
 
-def _text(
-    names: Sequence[str], app: int, used: list[int], similar: int, sure: pd.DataFrame
-) -> str:
+def _fit(used: list[str], similar: int) -> str:
     told = tell_count(similar)
-    known = [names[i] for i in used if i >= 0]
-    if known:
-        text = (
-            f"Fits with your use of {' and '.join(known)}: "
-            f"{told} similar students use it with {known[0]}."
-        )
-    else:
-        text = f"Popular: {told} similar students use it."
-    if app in sure.index:
-        row = sure.loc[app]
-        text += (
-            " Its use is associated with improvement: "
-            f"{row.effect:+.2f} SD in the later score "
-            f"({row.effect_low:+.2f} to {row.effect_high:+.2f}); not proof of cause."
-        )
-    return text
+    if not used:
+        return f"Popular: {told} similar students use it."
+    return (
+        f"Fits with your use of {' and '.join(used)}: "
+        f"{told} similar students use it with {used[0]}."
+    )

@@ -19,6 +19,8 @@ import io
 import json
 import re
 from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
 
 import fsspec
 import numpy as np
@@ -27,12 +29,14 @@ import pandas as pd
 from trackline.recommender.card import card_text
 from trackline.recommender.cold import BandPopularity
 from trackline.recommender.model import Layer, Recommender, Scorer
+from trackline.recommender.selection import Choice
 from trackline.recommender.tasks import Candidate
 
 __all__ = [
     "KEEP",
+    "Chosen",
     "StoredModel",
-    "fingerprint_of",
+    "chosen",
     "load",
     "note",
     "save",
@@ -44,15 +48,25 @@ KEEP = 10
 _FORMAT = 1
 
 
-def fingerprint_of(*tables: pd.DataFrame) -> str:
-    """Return sha256 over the rows of the tables, whatever their order."""
-    digest = hashlib.sha256()
-    for table in tables:
-        ordered = table.reindex(sorted(table.columns), axis=1).astype(str)
-        rows = pd.util.hash_pandas_object(ordered, index=False).to_numpy()
-        digest.update(",".join(ordered.columns).encode())
-        digest.update(np.sort(rows).tobytes())
-    return digest.hexdigest()
+@dataclass(frozen=True)
+class Chosen:
+    """What the search of a stored model chose.
+
+    Attributes
+    ----------
+    chosen_on : date
+        The as_of of the build that searched.
+    apps : list of str
+    options : dict
+        `Options` of that build.
+    choices : dict of str to Choice
+        By task.
+    """
+
+    chosen_on: date
+    apps: list[str]
+    options: dict
+    choices: dict[str, Choice]
 
 
 @dataclass
@@ -69,7 +83,8 @@ class StoredModel:
     effects : DataFrame
         app_id, effect, effect_low, effect_high, probability, is_associated.
     facts : dict
-        fingerprint, training_window, rows, options.
+        fingerprint, training_window, rows, options; chosen_on where the settings may
+        serve later builds.
     """
 
     model_id: str
@@ -119,8 +134,9 @@ class StoredModel:
             **self.facts,
         }
 
+    @cached_property
     def validation(self) -> pd.DataFrame:
-        """Return one row per setting tried: task, member, setting, decay, NDCG@10."""
+        """One row per setting tried: task, member, setting, decay, NDCG@10."""
         rows = [
             {"task": name} | row | {"setting": json.dumps(row["setting"])}
             for name, scorer in self.recommender.scorers_.items()
@@ -128,8 +144,8 @@ class StoredModel:
         ]
         return pd.DataFrame(rows)
 
-    def files(self) -> dict[str, bytes]:
-        """Return the files of the version."""
+    @cached_property
+    def _tables(self) -> dict[str, bytes]:
         model = self.recommender
         arrays = {"popularity": model.popularity_.shares}
         for name, scorer in model.scorers_.items():
@@ -137,13 +153,20 @@ class StoredModel:
                 arrays[f"{name}_{number}"] = layer.weights
         buffer = io.BytesIO()
         np.savez(buffer, **arrays)
+        return {
+            "weights.npz": buffer.getvalue(),
+            "validation.csv": self.validation.to_csv(index=False).encode(),
+            "effects.csv": self.effects.to_csv(index=False).encode(),
+        }
+
+    def files(self) -> dict[str, bytes]:
+        """Return the files of the version."""
         described = self.description()
+        card = card_text(described, self.validation, self.effects)
         return {
             "model.json": (json.dumps(described, indent=1) + "\n").encode(),
-            "weights.npz": buffer.getvalue(),
-            "validation.csv": self.validation().to_csv(index=False).encode(),
-            "effects.csv": self.effects.to_csv(index=False).encode(),
-            "card.md": card_text(described, self.validation(), self.effects).encode(),
+            "card.md": card.encode(),
+            **self._tables,
         }
 
 
@@ -204,6 +227,38 @@ def note(models: str, district_id: str) -> str | None:
     return files.cat_file(path).decode() if files.exists(path) else None
 
 
+def chosen(models: str, district_id: str) -> Chosen | None:
+    """Return the settings of the newest version; None where they are not kept."""
+    known = versions(models, district_id)
+    if not known:
+        return None
+    files, folder = _folder(models, district_id)
+    target = f"{folder}/{known[-1]}"
+    described = json.loads(files.cat_file(f"{target}/model.json"))
+    if "chosen_on" not in described:
+        return None
+    return Chosen(
+        date.fromisoformat(described["chosen_on"]),
+        described["apps"],
+        described["options"],
+        _choices(described, files.cat_file(f"{target}/validation.csv")),
+    )
+
+
+def _choices(described: dict, validation: bytes) -> dict[str, Choice]:
+    table = pd.read_csv(io.BytesIO(validation))
+    choices = {}
+    for name, one in described["scorers"].items():
+        tried = table[table["task"] == name].drop(columns="task")
+        rows = tried.astype(object).where(tried.notna(), None).to_dict("records")
+        rows = [r | {"setting": json.loads(r["setting"])} for r in rows]
+        bands = {
+            b: (v["students"], v["ndcg_10"]) for b, v in one["ndcg_by_band"].items()
+        }
+        choices[name] = Choice([_candidate(c) for c in one["blend"]], rows, bands)
+    return choices
+
+
 def load(models: str, district_id: str, model_id: str | None = None) -> StoredModel:
     """Read a version (the newest by default).
 
@@ -226,7 +281,7 @@ def load(models: str, district_id: str, model_id: str | None = None) -> StoredMo
     arrays = np.load(
         io.BytesIO(files.cat_file(f"{target}/weights.npz")), allow_pickle=False
     )
-    table = pd.read_csv(io.BytesIO(files.cat_file(f"{target}/validation.csv")))
+    choices = _choices(described, files.cat_file(f"{target}/validation.csv"))
     effects = pd.read_csv(
         io.BytesIO(files.cat_file(f"{target}/effects.csv")), dtype={"app_id": str}
     )
@@ -242,20 +297,15 @@ def load(models: str, district_id: str, model_id: str | None = None) -> StoredMo
             Layer(la["tau_days"], la["age_from"], arrays[f"{name}_{number}"])
             for number, la in enumerate(one["layers"])
         ]
-        tried = table[table["task"] == name].drop(columns="task")
-        rows = tried.astype(object).where(tried.notna(), None).to_dict("records")
-        rows = [r | {"setting": json.loads(r["setting"])} for r in rows]
-        bands = {
-            b: (v["students"], v["ndcg_10"]) for b, v in one["ndcg_by_band"].items()
-        }
+        choice = choices[name]
         model.scorers_[name] = Scorer(
-            layers, [_candidate(c) for c in one["blend"]], rows, bands
+            layers, choice.blend, choice.table, choice.by_band
         )
     facts = {k: described[k] for k in _FACTS if k in described}
     return StoredModel(described["model_id"], district_id, model, effects, facts)
 
 
-_FACTS = ("fingerprint", "training_window", "rows", "options")
+_FACTS = ("fingerprint", "training_window", "rows", "options", "chosen_on")
 
 
 def _candidate(stored: dict) -> tuple[Candidate, float]:

@@ -10,6 +10,7 @@ from scipy import sparse
 
 from trackline.recommender import reasons
 from trackline.recommender.frames import Rows
+from trackline.recommender.gram import NO_BAND
 from trackline.recommender.metrics import top_k
 from trackline.recommender.model import Recommender
 from trackline.recommender.outcome import TOP, rerank
@@ -23,7 +24,7 @@ def recommendation_table(
     model: Recommender,
     rows: Rows,
     excluded: sparse.csr_matrix,
-    co_use: pd.DataFrame,
+    pairs: dict[str, np.ndarray],
     own: pd.DataFrame,
     effects: pd.DataFrame,
     k: int,
@@ -39,8 +40,8 @@ def recommendation_table(
         Every student's history, over the apps of the model.
     excluded : sparse matrix, students x apps
         What is in use now.
-    co_use : DataFrame
-        Rows of `gram_sql`: how many students use what together.
+    pairs : dict of str to ndarray, shape (n_apps, n_apps)
+        By band, NO_BAND included: how many of its students used both apps.
     own : DataFrame
         The eligible apps, ordered as those of `rows`: app_id, optionally app_name.
     effects : DataFrame
@@ -51,11 +52,11 @@ def recommendation_table(
     Returns
     -------
     DataFrame
-        student_id, rank, app_id, score, is_new, reason, similar_students, effect,
-        effect_low, effect_high, is_associated.
+        student_id and app_id (categories), rank, score, is_new, reason,
+        similar_students, effect, effect_low, effect_high, is_associated.
     """
     scorer = model.scorers_[model.task_of(rows)]
-    together = _together(co_use, rows.apps)
+    together = _Together.of(pairs)
     low = np.full(len(rows.apps), np.nan)
     low[effects.index] = effects["effect_low"]
     names = own["app_name"] if "app_name" in own else own["app_id"]
@@ -84,9 +85,11 @@ def recommendation_table(
         tables.append(
             pd.DataFrame(
                 {
-                    "student_id": part.students[student],
+                    "student_id": pd.Categorical.from_codes(
+                        student + start, rows.students
+                    ),
                     "rank": place + 1,
-                    "app_id": rows.apps[app],
+                    "app_id": pd.Categorical.from_codes(app, rows.apps),
                     "score": value[student, place],
                     "is_new": ~before[student, app],
                     "reason": texts,
@@ -108,19 +111,11 @@ class _Together:
     bands: dict[str, int]
     counts: np.ndarray
 
-
-def _together(co_use: pd.DataFrame, apps: np.ndarray) -> _Together:
-    bands = {b: i for i, b in enumerate(sorted(co_use["band"].dropna().unique()))}
-    place = pd.Index(apps)
-    row = place.get_indexer(co_use["app_id"].astype(object))
-    column = place.get_indexer(co_use["next_app_id"].astype(object))
-    ok = (row >= 0) & (column >= 0)
-    group = co_use["band"].map(bands).fillna(len(bands)).to_numpy(int)
-    counts = np.zeros((len(bands) + 1, len(apps), len(apps)), np.int64)
-    pairs = co_use["pair_count"].to_numpy(np.int64)
-    np.add.at(counts, (group[ok], row[ok], column[ok]), pairs[ok])
-    counts[-1] = counts.sum(axis=0)
-    return _Together(bands, counts)
+    @classmethod
+    def of(cls, pairs: dict[str, np.ndarray]) -> _Together:
+        bands = sorted(set(pairs) - {NO_BAND})
+        counts = np.array([*(pairs[b] for b in bands), sum(pairs.values())], np.int32)
+        return cls({b: i for i, b in enumerate(bands)}, counts)
 
 
 def _similar(

@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 K = 10
+LARGE = 300  # apps: above, a search takes fewer settings and holds one fold out
 _CELLS = 1_000_000  # students x apps scored per setting: bounds the time of a search
 _FIRST = 500_000  # the same for the first round of a large search
 _TIMES = 5  # how often a student is asked at most
@@ -164,7 +165,7 @@ class Task:
 
 def thin(grid: list, n_apps: int) -> list:
     """Take fewer settings where one costs more: a solve is n_apps^3."""
-    step = 1 if n_apps <= 600 else 2 if n_apps <= 1500 else 4
+    step = 1 if n_apps <= LARGE else 2 if n_apps <= 1500 else 4
     return grid[step // 2 :: step]
 
 
@@ -236,7 +237,7 @@ def complete_task(total: Gram, sample: Rows, seed: int) -> Task:
     limit = max(_CELLS // max(n_apps, 1), 2000)
     # a solve is n_apps^3: large problems hold one fold out, the one with most students
     largest = int(np.bincount(fold, minlength=FOLDS).argmax())
-    folds = range(FOLDS) if n_apps <= 600 else (largest,)
+    folds = range(FOLDS) if n_apps <= LARGE else (largest,)
     asked = np.isin(fold, folds) & (lengths >= 2)
     times = int(np.clip(limit // max(asked.sum(), 1), 1, _TIMES))
     masks = [hide(sample, rng) for _ in range(times)]

@@ -4,11 +4,10 @@ def model(dbt, session):
     from trackline.settings import Settings
 
     dbt.config(materialized="table")
-    histories = dbt.ref("int_recommender_histories").filter("type = 1")
     tables = {
         "apps": dbt.ref("int_recommender_apps"),
         "students": dbt.ref("dim_students").filter("type = 1"),
-        "histories": histories,
+        "histories": dbt.ref("int_recommender_histories"),
         "co_use": dbt.ref("int_co_use"),
         "outcomes": dbt.ref("int_outcomes"),
         "outcome_uses": dbt.ref("int_outcome_uses"),
@@ -17,5 +16,7 @@ def model(dbt, session):
         outcome_weight=float(dbt.config.get("outcome_weight")),
         pooling=bool(dbt.config.get("pooling")),
         include_familiar=bool(dbt.config.get("include_familiar")),
+        settings_days=int(dbt.config.get("settings_days")),
+        settings_from=int(dbt.config.get("settings_from")),
     )
     return build(session, tables, Settings.from_environment().models, options)

@@ -4,6 +4,7 @@ select
     apps.app_id,
     apps.app_name,
     districts.top_n,
+    districts.as_of,
 from {{ ref("int_district_apps") }} as apps
 inner join {{ ref("int_districts") }} as districts
     on apps.district_id = districts.district_id

@@ -1,6 +1,5 @@
 -- one row per student and recommendable application ever used, of every student: the
 -- co-use matrix learns from all of them, and those of type 1 are recommended to
-{{ config(materialized="view") }}
 select
     uses.district_id,
     uses.student_id,

@@ -1,0 +1,107 @@
+"""What the students of one district used, as the warehouse hands it over."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from trackline.recommender.frames import Rows, codes_of, days_of
+
+__all__ = ["Use"]
+
+
+@dataclass(frozen=True)
+class Use:
+    """The use of everyone, and who of them gets recommendations.
+
+    Attributes
+    ----------
+    everyone : Rows
+        All students who used an app or get recommendations.
+    asked : ndarray of int, shape (n_asked,)
+        Positions of those who get recommendations, ascending.
+    used_now : ndarray of bool, shape (n_rows,)
+        Which entries of `everyone` count as used now.
+    """
+
+    everyone: Rows
+    asked: np.ndarray
+    used_now: np.ndarray
+
+    @classmethod
+    def of(
+        cls, histories: pd.DataFrame, students: pd.DataFrame, apps: np.ndarray
+    ) -> Use:
+        """Encode two tables of one district.
+
+        Parameters
+        ----------
+        histories : DataFrame
+            One row per student and app: student_id, app_id, band, first_used_on,
+            last_used_on, is_used.
+        students : DataFrame
+            student_id, band of those who get recommendations.
+        apps : ndarray of str
+            Sorted; others are left out.
+        """
+        asked = students["student_id"].astype(str)
+        names = np.union1d(
+            histories["student_id"].unique().astype(str), asked.to_numpy(str)
+        ).astype(object)
+        student, _ = codes_of(histories["student_id"], names)
+        app, _ = codes_of(histories["app_id"], apps)
+        known = app >= 0
+        student, app, used = student[known], app[known], histories[known]
+        first, last = (days_of(used[c]) for c in ("first_used_on", "last_used_on"))
+        by = (app, student) if first is None else (app, first, student)
+        order = np.lexsort(by)
+        place = pd.Index(names).get_indexer(asked)
+        band = np.full(len(names), None, dtype=object)
+        for at, column in ((student, used["band"]), (place, students["band"])):
+            told = column.notna().to_numpy()
+            band[at[told]] = column[told].astype(str)
+        everyone = Rows(
+            names,
+            apps,
+            student[order],
+            app[order],
+            None if first is None else first[order],
+            None if last is None else last[order],
+            np.ones(len(order)),
+            band,
+        )
+        now = used["is_used"].to_numpy(bool)[order]
+        return cls(everyone, np.sort(place), now)
+
+    def rows(self) -> Rows:
+        """Return the histories of those who get recommendations."""
+        return self.everyone.select(self.asked)
+
+    def in_use(self) -> sparse.csr_matrix:
+        """Return what counts as used now, of the students and apps of `rows`."""
+        return self.everyone.matrix(self.used_now)[self.asked]
+
+    def window(self) -> list[str]:
+        """Return the first and the last day of use, as ISO dates."""
+        rows = self.everyone
+        if rows.first is None:
+            return []
+        ends = rows.first.min(), rows.last.max()
+        return [str(np.datetime64(int(day), "D")) for day in ends]
+
+    def fingerprint(self) -> str:
+        """Return sha256 over all of it, whatever the order in which it came."""
+        rows = self.everyone
+        digest = hashlib.sha256()
+        for texts in (rows.students, rows.apps, rows.band):
+            told = ("" if text is None else f"={text}" for text in texts)
+            digest.update("\0".join(told).encode())
+        numbers = [rows.student, rows.app, self.asked, self.used_now]
+        numbers += [rows.first, rows.last] if rows.first is not None else []
+        for values in numbers:
+            digest.update(np.asarray(values).astype(float).tobytes())
+        return digest.hexdigest()
