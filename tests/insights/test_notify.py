@@ -245,6 +245,8 @@ def test_a_message_stays_due_after_any_error(insights, by_mail, monkeypatch):
         ("TRACKLINE_SMTP_URL", "smtp://user:sec/ret@host:25"),
         ("TRACKLINE_SMTP_URL", "host:25"),
         ("TRACKLINE_SMTP_URL", "smtp://"),
+        ("TRACKLINE_SMTP_URL", "smtp://mail..example.org"),
+        ("TRACKLINE_SMTP_URL", "smtp://user:sec%C3%A9@127.0.0.1:25"),
         ("TRACKLINE_WEBHOOK_URL", "hooks.example.org/secret"),
     ],
 )
@@ -256,6 +258,22 @@ def test_a_wrong_url_is_refused_before_anything_is_sent(
     with pytest.raises(RefusedError, match=f"{variable} is no URL") as refused:
         run()
     assert "sec" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "sender",
+    ["analytics@", "analytics", "a@example.org\nBcc: b@example.org", "a@b, c@d"],
+)
+def test_a_wrong_sender_is_refused_before_anything_is_sent(
+    insights, by_mail, project, monkeypatch, sender
+):
+    insights("one", 20, "7")
+    monkeypatch.setenv("TRACKLINE_SMTP_FROM", sender)
+    with pytest.raises(RefusedError, match="TRACKLINE_SMTP_FROM is no address") as told:
+        run()
+    assert "\n" not in str(told.value)
+    assert by_mail.mails == []
+    assert not project.models.exists()
 
 
 @pytest.fixture

@@ -235,7 +235,8 @@ def delivery(settings: Settings) -> Delivery:
     Raises
     ------
     RefusedError
-        If neither or both are set, or the one that is set is no such URL.
+        If neither or both are set, the one that is set is no such URL, or the sender
+        is no address.
     """
     smtp = os.environ.get("TRACKLINE_SMTP_URL", "")
     webhook = os.environ.get("TRACKLINE_WEBHOOK_URL", "")
@@ -252,6 +253,16 @@ def delivery(settings: Settings) -> Delivery:
         raise RefusedError(
             "set TRACKLINE_SMTP_FROM: the address that messages are from"
         )
+    try:
+        header = EmailMessage()
+        header["From"] = sender
+        is_sound = len(header["From"].addresses) == 1 and not header["From"].defects
+    except (AttributeError, IndexError, ValueError):  # what "a@" comes to
+        is_sound = False
+    if not is_sound:
+        raise RefusedError(
+            f"TRACKLINE_SMTP_FROM is no address such as name@example.org: {sender!r}"
+        )
     addresses = _Addresses(settings)
     return lambda message: _mail(server, sender, addresses, message)
 
@@ -260,7 +271,11 @@ def _url(variable: str, text: str, *schemes: str) -> SplitResult:
     try:
         url = urlsplit(text)
         is_sound = url.scheme in schemes and url.hostname and url.port != 0
-    except ValueError:  # the port is no number
+        (url.hostname or "").encode("idna")
+        # SMTP signs in with nothing else
+        for secret in (url.username, url.password):
+            unquote(secret or "").encode("ascii")
+    except ValueError:  # the port is no number, the host's name has an empty part
         is_sound = False
     if not is_sound:  # it may hold a password: it is not shown
         raise RefusedError(f"{variable} is no URL such as {schemes[0]}://host:port")
