@@ -1,4 +1,4 @@
-"""Forgetting by what lies in the store alone: no build, no warehouse."""
+"""What leaves the store, by what lies in it alone: no build, no warehouse."""
 
 from __future__ import annotations
 
@@ -97,6 +97,18 @@ def test_a_model_that_another_process_works_on(project, monkeypatch):
     assert (held.state()["definition"], free.version) == ("first", 1)
     store.renew(analyses)
     assert held.version == 2
+
+
+def test_an_evaluation_is_no_version_s_own(project):
+    """Otherwise rpt_model_evaluations names pages that the next interval removed."""
+    model = learned(Store().model("north", "course_dropout"))
+    rated = InProcess(60).evaluate(model, 1, "quarters", b"")
+    model.add_evaluation({"dir": rated["dir"]})
+    pages = model.fs.find(rated["dir"])
+    assert pages
+    assert model.prepare("second", InProcess(60)) == 2
+    assert not model.fs.exists(f"{model.folder}/1")
+    assert model.fs.find(model.evaluations()[0]["dir"]) == pages
 
 
 def test_a_server_that_is_gone_keeps_no_new_version_waiting(project):

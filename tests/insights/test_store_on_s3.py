@@ -43,15 +43,18 @@ def test_a_model_lives_on_s3(bucket, monkeypatch):
     rated = processor.evaluate(other, version, "quarters", to_csv(LABELLED))
     assert other.fs.exists(f"{rated['dir']}/roc-curve.png")
     other.add_evaluation({"score": rated["score"]})
+    pages = set(other.fs.find(rated["dir"]))
     assert model.evaluations() == [{"score": 1.0}]
 
-    # a changed definition clears what the old one left
+    # a changed definition clears what the old one learned, and no evaluation
     assert model.prepare("second", processor) == version + 1
     assert other.read("samples", SAMPLES, version).empty
     answer, _ = processor.predict(other, version, to_csv(ASKED))
     assert answer["status"] == 2
-    kept = other.fs.find(other.folder)
-    assert {path.rsplit("/", 1)[-1] for path in kept} == {
+    assert model.evaluations() == [{"score": 1.0}]
+    kept = set(other.fs.find(other.folder))
+    assert pages < kept
+    assert {path.rsplit("/", 1)[-1] for path in kept - pages} == {
         "model.json",
         "evaluations.json",
     }

@@ -92,7 +92,7 @@ class InProcess:
     ) -> dict[str, object]:
         """Evaluate; pages go to the model's `evaluation` folder."""
         return service.evaluate(
-            model.files(version, f"evaluation/{interval}"),
+            model.evaluation(interval),
             io.BytesIO(dataset),
             self._limits,
             min_score=MIN_SCORE,
@@ -152,7 +152,7 @@ class Server:
             accepted_deviation=ACCEPTED_DEVIATION,
             iterations=ITERATIONS,
         )
-        folder = model.files(version, f"evaluation/{interval}")
+        folder = model.evaluation(interval)
         runid = folder.reserve_run()
         folder.write_run(runid, self._log(uniqueid, dirhash, answer))
         return {**answer, "dir": f"{folder.path}/logs/{runid}"}

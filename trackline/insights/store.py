@@ -3,8 +3,8 @@
 `insights/<district>/<model>/model.json` says which version of its definition a model
 has and whether it is trained; `<version>/samples.parquet` which samples it has used,
 `predictions.parquet` what it predicted, `execution/` the classifier; `evaluations.json`
-and `evaluation/` what evaluations came to. A file is replaced whole. The tables of dbt
-are made from these files, so a full refresh loses nothing.
+and `evaluation/` what evaluations came to, whatever the version. A file is replaced
+whole. The tables of dbt are made from these files, so a full refresh loses nothing.
 """
 
 from __future__ import annotations
@@ -106,9 +106,13 @@ class Model:
         text = f"trackline$${self.district_id}$${self.model_id}$${version}"
         return hashlib.sha1(text.encode()).hexdigest()
 
-    def files(self, version: int, part: str = "execution") -> ModelFolder:
-        """Return the folder of a version's classifier or evaluations."""
-        return ModelFolder(self.fs, f"{self.folder}/{version}/{part}")
+    def files(self, version: int) -> ModelFolder:
+        """Return the folder of a version's classifier."""
+        return ModelFolder(self.fs, f"{self.folder}/{version}/execution")
+
+    def evaluation(self, interval: str) -> ModelFolder:
+        """Return the folder of the evaluations over an interval: no version's own."""
+        return ModelFolder(self.fs, f"{self.folder}/evaluation/{interval}")
 
     def read(self, name: str, schema: pa.Schema, version: int) -> pd.DataFrame:
         """Return a table of a version: `samples` or `predictions`."""
@@ -162,8 +166,8 @@ class Model:
     def prepare(self, definition: str, processor: Processor) -> int:
         """Return the version of a definition; a changed one is a new version.
 
-        What the old version learned and predicted is removed. The caller holds the
-        model's lock.
+        What the old version learned and predicted is removed, what evaluations came to
+        stays. The caller holds the model's lock.
         """
         state = self.state()
         version = int(state["version"])
