@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import uuid
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
@@ -76,6 +79,29 @@ def test_removed_models_and_districts_forget_too(project):
         assert users_of(model, "predictions", PREDICTIONS) == ["8"]
         assert not model.fs.exists(model.files(1).path)
     forget_user(Settings.from_environment(), "nowhere", "7")
+
+
+def test_what_killed_writers_left_is_removed(project):
+    """Copies with students in them, under names that no reader knows."""
+    model = learned(Store().model("north", "course_dropout"))
+    version = Path(model.folder, "1")
+    left = [
+        version / f"{name}.{uuid.uuid4().hex}"
+        for name in (".samples.parquet", "execution/.classifier.zip")
+    ]
+
+    def killed() -> None:
+        for path in left:
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(b"7")
+
+    killed()
+    with model.alone():
+        assert not any(path.exists() for path in left)
+    killed()
+    forget_user(Settings.from_environment(), "north", "9")
+    assert not any(path.exists() for path in left)
+    assert users_of(model) == ["7", "8"]
 
 
 def test_a_model_that_another_process_works_on(project, monkeypatch):

@@ -119,6 +119,24 @@ def test_a_killed_training_leaves_the_old_model(tmp_path):
         assert folder.read()[0].rows.labels.tolist() == [0, 1]
         with storage.lock("a"):  # the kernel freed the lock
             folder.write(state())
+        # nor is its half-written copy, of rows learned from, left beside the model
+        assert os.listdir(folder.path) == ["classifier.zip"]
+
+
+def test_the_next_deletion_ends_one_that_was_killed(tmp_path, monkeypatch):
+    """The same request again must not be told that all is gone when it is not."""
+    storage = Storage(str(tmp_path))
+    storage.folder("a", "b").write(state())
+
+    def kill(*arguments, **more):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as killed:
+        killed.setattr("shutil.rmtree", kill)
+        with pytest.raises(KeyboardInterrupt):
+            storage.delete("a")
+    storage.delete("a")
+    assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize("damage", ["garbage", "foreign", "short", "half a model"])

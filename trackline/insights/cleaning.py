@@ -6,7 +6,7 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from trackline.insights.lock import LockedError, lock
+from trackline.insights.lock import LockedError
 from trackline.insights.processors import NotReadyError, processor_for
 from trackline.insights.store import PREDICTIONS, SAMPLES, Model, Store
 from trackline.predictions.client import ServerError
@@ -67,7 +67,7 @@ def clean_up(settings: Settings | None = None) -> pd.DataFrame:
         if district_id not in contexts or key not in analysables or not model.version:
             continue
         try:
-            with lock(model.fs, model.folder):
+            with model.alone():
                 removed = _clean(model, contexts[district_id], analysables[key])
         except LockedError:
             continue
@@ -123,7 +123,7 @@ def forget_user(settings: Settings, district_id: str, user_id: str) -> None:
     # also of models, and of a district, whose rows were removed from the seeds
     for model in store.kept(district_id):
         try:
-            with lock(model.fs, model.folder):
+            with model.alone():
                 _forget(store, model, user_id)
         except (LockedError, NotReadyError, ServerError) as error:
             raise RefusedError(

@@ -18,7 +18,7 @@ from trackline.insights.datasets import (
     sample_names,
     to_csv,
 )
-from trackline.insights.lock import LockedError, lock
+from trackline.insights.lock import LockedError
 from trackline.insights.processors import NotReadyError, Processor, words
 from trackline.insights.reasons import calculations, reasons
 from trackline.insights.store import PREDICTIONS, SAMPLES, Model, Store, definition
@@ -80,7 +80,7 @@ def begin(store: Store, about: Any, locks: ExitStack) -> Run | dict[str, object]
     """Lock a model for a prediction; of one that cannot predict, return the outcome."""
     model = store.model(about.district_id, about.model_id)
     try:
-        locks.enter_context(lock(model.fs, model.folder))
+        locks.enter_context(model.alone())
         processor = store.processor(about)
         version = model.prepare(definition(about), processor)
         if not about.is_static:

@@ -13,8 +13,7 @@ import contextlib
 import hashlib
 import io
 import json
-import os
-import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import singledispatch
 from pathlib import Path
@@ -31,7 +30,7 @@ from trackline.config import load as load_configuration
 from trackline.insights.lock import LockedError, lock
 from trackline.insights.processors import NotReadyError, Processor, processor_for
 from trackline.predictions.client import ServerError
-from trackline.predictions.storage import ModelFolder
+from trackline.predictions.storage import ModelFolder, replace_file, sweep
 from trackline.settings import ROOT, Settings
 
 __all__ = [
@@ -86,6 +85,20 @@ class Model:
     model_id: str
     fs: fsspec.AbstractFileSystem
     folder: str
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other writers out; LockedError, if it takes too long.
+
+        What a killed writer left is removed: it may hold users, and no reader finds it.
+        """
+        with lock(self.fs, self.folder):
+            if isinstance(self.fs, LocalFileSystem):
+                # not beside the version: evaluations are written without the lock
+                version = Path(self.folder, str(self.version))
+                sweep(version)
+                sweep(version / "execution")
+            yield
 
     def state(self) -> dict[str, object]:
         """Return version, definition and whether it is trained."""
@@ -193,17 +206,10 @@ class Model:
 
     def _write(self, name: str, content: bytes) -> None:
         path = f"{self.folder}/{name}"
-        if not isinstance(self.fs, LocalFileSystem):
+        if isinstance(self.fs, LocalFileSystem):
+            replace_file(Path(path), content)
+        else:
             self.fs.pipe_file(path, content)
-            return
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
 
 
 class Store:
@@ -276,7 +282,7 @@ class Store:
             model = self.model(analysis.district_id, analysis.model_id)
             if model.state()["definition"] == definition(analysis):
                 continue
-            with contextlib.suppress(LockedError), lock(model.fs, model.folder):
+            with contextlib.suppress(LockedError), model.alone():
                 model.prepare(definition(analysis), self.processor(analysis))
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 
 from trackline.insights.datasets import Analysis, Tables, analyses, to_csv
-from trackline.insights.lock import LockedError, lock
+from trackline.insights.lock import LockedError
 from trackline.insights.processors import NotReadyError, words
 from trackline.insights.store import SAMPLES, Store, definition
 from trackline.predictions.client import ServerError
@@ -58,7 +58,7 @@ def _train(store: Store, analysis: Analysis) -> dict[str, object]:
         return outcome(analysis.about, 0, OK, "No new data")
     model = store.model(analysis.about.district_id, analysis.about.model_id)
     try:
-        with lock(model.fs, model.folder):
+        with model.alone():
             processor = store.processor(analysis.about)
             processor.check()
             version = model.prepare(definition(analysis.about), processor)

@@ -41,6 +41,8 @@ __all__ = [
     "Storage",
     "UploadError",
     "file_lock",
+    "replace_file",
+    "sweep",
 ]
 
 CLASSIFIER = "classifier.zip"
@@ -175,7 +177,7 @@ class ModelFolder:
             return None
 
     def write(self, state: State, version: str | None = None) -> None:
-        """Replace the model.
+        """Replace the model; the caller is its only writer on this machine.
 
         Raises
         ------
@@ -192,7 +194,8 @@ class ModelFolder:
             files |= {f"inherited/{name}": brought[name] for name in brought}
         content = pack(files)
         if self._local:
-            _replace(Path(self.path), CLASSIFIER, content)
+            sweep(Path(self.path))
+            replace_file(Path(self.path, CLASSIFIER), content)
         else:
             condition = {"IfMatch": version} if version else {"IfNoneMatch": "*"}
             self._put(f"{self.path}/{CLASSIFIER}", content, **condition)
@@ -285,19 +288,25 @@ def _telling_damage() -> Iterator[None]:
         raise ModelError(DAMAGED) from error
 
 
-def _replace(folder: Path, name: str, content: bytes) -> None:
+def replace_file(path: Path, content: bytes) -> None:
     """Write a file so that a reader or a crash sees the old or the new one, whole."""
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".{name}.{uuid.uuid4().hex}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         with temporary.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(folder / name)
+        temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed writers left of files in a folder that has no writer now."""
+    for left in folder.glob(f".*.{'[0-9a-f]' * 32}"):
+        left.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -375,7 +384,9 @@ class Storage:
         away = Path(self.root, f".deleted-{uuid.uuid4().hex}")
         with contextlib.suppress(FileNotFoundError):
             Path(path).rename(away)
-            shutil.rmtree(away, ignore_errors=True)
+        # one that was killed has left others
+        for gone in Path(self.root).glob(".deleted-*"):
+            shutil.rmtree(gone, ignore_errors=True)
 
     def check(self) -> None:
         """Raise OSError unless the folder exists and can be written."""
