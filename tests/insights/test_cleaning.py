@@ -9,17 +9,18 @@ import pandas as pd
 import pytest
 
 from trackline.insights import lock as locks
-from trackline.insights import processors
 from trackline.insights.cleaning import forget_user
-from trackline.insights.processors import InProcess
+from trackline.insights.processors import InProcess, Unknown
 from trackline.insights.store import PREDICTIONS, SAMPLES, Model, Store
 from trackline.predictions.client import PredictionClient, ServerError
 from trackline.settings import RefusedError, Settings
 
+NOBODY = Unknown("no server")
+
 
 def learned(model: Model) -> Model:
     """A model that has learned from and predicted of users 7 and 8."""
-    version = model.prepare("first", InProcess(60))
+    version = model.prepare("first", NOBODY)
     for name, schema in (("samples", SAMPLES), ("predictions", PREDICTIONS)):
         row = {field.name: "1" if field.type == "string" else 1 for field in schema} | {
             "purpose": "train"
@@ -34,16 +35,15 @@ def users_of(model: Model, name: str = "samples", schema=SAMPLES) -> list[str]:
     return model.read(name, schema, model.version).user_id.tolist()
 
 
-def test_what_a_server_learned_is_forgotten_or_told(project, monkeypatch):
-    """Otherwise the server keeps the student, and counts everybody else twice."""
+@pytest.fixture
+def server(project, monkeypatch):
+    """A prediction server that does not answer at first; what it was to forget."""
     settings = [("predictionsprocessor", "server"), ("host", "h"), ("port", "1")]
     project.write_seed(
         "analytics_settings",
         [{"district_id": "*", "name": n, "value": v} for n, v in settings],
     )
     monkeypatch.delenv("TRACKLINE_SERVER_PASSWORD", raising=False)
-    settings = Settings.from_environment()
-    model = learned(Store(settings).model("north", "course_dropout"))
     deleted = []
 
     def delete(client, uniqueid):
@@ -53,16 +53,51 @@ def test_what_a_server_learned_is_forgotten_or_told(project, monkeypatch):
         deleted.append(uniqueid)
 
     monkeypatch.setattr(PredictionClient, "delete", delete)
+    return deleted
+
+
+def test_what_a_server_learned_is_forgotten_or_told(server, monkeypatch):
+    """Otherwise the server keeps the student, and counts everybody else twice."""
+    settings = Settings.from_environment()
+    model = learned(Store(settings).model("north", "course_dropout"))
+    model.enter_server(1)
     for reason in ("TRACKLINE_SERVER_PASSWORD", "cannot be reached"):
         with pytest.raises(RefusedError, match=f"{reason}.*Run the same command again"):
             forget_user(settings, "north", "7")
         assert users_of(model) == ["7", "8"]
         assert model.state()["is_trained"]
         monkeypatch.setenv("TRACKLINE_SERVER_PASSWORD", "secret")
+    forget_user(settings, "north", "9")  # it has not learned from 9
+    assert server == [None]
     forget_user(settings, "north", "7")
-    assert deleted == [None, model.uniqueid(1)]
+    assert server == [None, model.uniqueid(1)]
     assert users_of(model) == []
     assert not model.state()["is_trained"]
+
+
+def test_a_server_is_asked_again_to_forget_an_old_version(server, monkeypatch):
+    """And holds up no new one, wherever that is learned."""
+    monkeypatch.setenv("TRACKLINE_SERVER_PASSWORD", "secret")
+    store = Store()
+    model = learned(store.model("north", "course_dropout"))
+    model.enter_server(1)
+    assert model.prepare("second", store.server("north")) == 2
+    assert model.state()["at_server"] == [1]
+    model.enter_server(2)
+    assert model.prepare("second", store.server("north")) == 2
+    assert (server, model.state()["at_server"]) == ([None, model.uniqueid(1)], [2])
+
+
+def test_a_server_may_know_a_student_by_an_old_version(server, monkeypatch):
+    monkeypatch.setenv("TRACKLINE_SERVER_PASSWORD", "secret")
+    store = Store()
+    model = learned(store.model("north", "course_dropout"))
+    model.enter_server(1)
+    model.prepare("second", NOBODY)
+    with pytest.raises(RefusedError, match="may still know the student"):
+        forget_user(Settings.from_environment(), "north", "7")
+    forget_user(Settings.from_environment(), "north", "7")
+    assert (server, model.state()["at_server"]) == ([None, model.uniqueid(1)], [])
 
 
 def test_removed_models_and_districts_forget_too(project):
@@ -132,11 +167,6 @@ def test_an_evaluation_is_no_version_s_own(project):
     model.add_evaluation({"dir": rated["dir"]})
     pages = model.fs.find(rated["dir"])
     assert pages
-    assert model.prepare("second", InProcess(60)) == 2
+    assert model.prepare("second", NOBODY) == 2
     assert not model.fs.exists(f"{model.folder}/1")
     assert model.fs.find(model.evaluations()[0]["dir"]) == pages
-
-
-def test_a_server_that_is_gone_keeps_no_new_version_waiting(project):
-    model = learned(Store().model("north", "course_dropout"))
-    assert model.prepare("second", processors.Unknown("no server")) == 2

@@ -86,6 +86,9 @@ def test_sklearn_and_server_predict_alike(project, server, monkeypatch):
         (0, "", 64)
     ]
     assert project.table("rpt_predictions", PREDICTED) == predicted
+    # once another processor learns, it has to be asked to forget
+    model = Store().model("north", "course_dropout")
+    assert model.state()["at_server"] == [model.version]
 
 
 def test_evaluation_writes_pages_and_the_best_interval(project):

@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 
 from trackline.insights.datasets import to_csv
-from trackline.insights.processors import InProcess
+from trackline.insights.processors import InProcess, Unknown
 from trackline.insights.store import SAMPLES, Store
 from trackline.predictions.dataset import Dataset
 from trackline.settings import ROOT, Settings
 
+NOBODY = Unknown("no server")
 X = np.array([[-1.0], [1.0]] * 10, "f4")
 LABELLED = Dataset(("active",), X, (0, 1), labels=np.array([1, 0] * 10))
 ASKED = Dataset(("active",), X[:2], (0, 1), sample_ids=("7-0", "8-0"))
@@ -23,7 +24,7 @@ def test_a_model_lives_on_s3(bucket, monkeypatch):
     processor = InProcess(seconds=60)
     assert (model.version, model.evaluations()) == (0, [])
 
-    version = model.prepare("first", processor)
+    version = model.prepare("first", NOBODY)
     trained = processor.train(model, version, to_csv(LABELLED))
     assert trained == {"status": 0, "info": []}
     row = dict.fromkeys(SAMPLES.names, "1") | {"range_index": 0, "analysed_at": 1}
@@ -47,7 +48,7 @@ def test_a_model_lives_on_s3(bucket, monkeypatch):
     assert model.evaluations() == [{"score": 1.0}]
 
     # a changed definition clears what the old one learned, and no evaluation
-    assert model.prepare("second", processor) == version + 1
+    assert model.prepare("second", NOBODY) == version + 1
     assert other.read("samples", SAMPLES, version).empty
     answer, _ = processor.predict(other, version, to_csv(ASKED))
     assert answer["status"] == 2

@@ -359,7 +359,7 @@ def test_what_is_kept_of_the_answers(built, tmp_path, monkeypatch):
             for analysis in analyses(con, tables, "predict"):
                 about = analysis.about
                 model = Store(settings).model(about.district_id, about.model_id)
-                model.prepare(definition(about), processor)
+                model.prepare(definition(about), Store().server("north"))
                 if about.model_id == "completion":
                     model.write_state({**model.state(), "is_trained": True})
             runs = predict(con, tables, settings).to_pylist()

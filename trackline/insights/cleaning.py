@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 
 from trackline.insights.lock import LockedError
-from trackline.insights.processors import NotReadyError, processor_for
+from trackline.insights.processors import NotReadyError
 from trackline.insights.store import PREDICTIONS, SAMPLES, Model, Store
 from trackline.predictions.client import ServerError
 from trackline.settings import RefusedError, Settings
@@ -140,16 +140,15 @@ def _forget(store: Store, model: Model, user_id: str) -> None:
         model.replace("predictions", PREDICTIONS, version, others)
     samples = model.read("samples", SAMPLES, version)
     mine = samples.user_id == user_id
-    if (samples[mine].purpose == "train").any():
-        folder = model.files(version).path
-        is_here = model.fs.exists(folder)
-        if not is_here and model.state()["is_trained"]:
-            # it was a server that learned, whatever the seeds say by now
-            server = processor_for("server", model.district_id, store.configuration)
-            server.delete(model, version)
+    has_learned = (samples[mine].purpose == "train").any()
+    # of older versions nobody knows any more from whom they learned
+    kept = None if has_learned else version
+    model.leave_server(store.server(model.district_id), kept)
+    if has_learned:
         # the samples are removed last: they tell the next run what is still to be done
         model.write_state({**model.state(), "is_trained": False})
-        if is_here:
+        folder = model.files(version).path
+        if model.fs.exists(folder):
             model.fs.rm(folder, recursive=True)
         mine |= samples.purpose == "train"
     if mine.any():

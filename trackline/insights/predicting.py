@@ -82,7 +82,7 @@ def begin(store: Store, about: Any, locks: ExitStack) -> Run | dict[str, object]
     try:
         locks.enter_context(model.alone())
         processor = store.processor(about)
-        version = model.prepare(definition(about), processor)
+        version = model.prepare(definition(about), store.server(about.district_id))
         if not about.is_static:
             if not model.state()["is_trained"]:
                 return outcome(about, 0, OK, "Not trained yet", version)

@@ -20,7 +20,7 @@ from trackline.predictions.limits import Limits
 if TYPE_CHECKING:
     from trackline.insights.store import Model
 
-__all__ = ["NotReadyError", "Processor", "processor_for"]
+__all__ = ["NotReadyError", "Processor", "Server", "Unknown", "processor_for"]
 
 MIN_SCORE, ACCEPTED_DEVIATION, ITERATIONS = 0.7, 0.05, 10
 GENERAL_ERROR = 1
@@ -52,9 +52,6 @@ class Processor(Protocol):
         self, model: Model, version: int, interval: str, dataset: bytes
     ) -> dict[str, object]:
         """Rate what would be learned; `dir` names the folder of the run's pages."""
-
-    def delete(self, model: Model, version: int) -> None:
-        """Forget a version; ServerError or NotReadyError if it is still known."""
 
 
 @dataclass
@@ -100,9 +97,6 @@ class InProcess:
             iterations=ITERATIONS,
         )
 
-    def delete(self, model: Model, version: int) -> None:
-        """Do nothing: the version's folder is removed with everything in it."""
-
 
 @dataclass
 class Server:
@@ -124,6 +118,7 @@ class Server:
 
     def train(self, model: Model, version: int, dataset: bytes) -> dict[str, object]:
         """Let the server learn."""
+        model.enter_server(version)
         return self.client.train(*self._ids(model, version), dataset)
 
     def predict(
@@ -168,7 +163,7 @@ class Server:
             return {}
 
     def delete(self, model: Model, version: int) -> None:
-        """Let the server forget."""
+        """Let the server forget; ServerError, if it may still know the version."""
         self.client.delete(model.uniqueid(version))
 
     @staticmethod

@@ -1,10 +1,11 @@
 """What is kept of every model below TRACKLINE_MODELS: plain files, one per table.
 
 `insights/<district>/<model>/model.json` says which version of its definition a model
-has and whether it is trained; `<version>/samples.parquet` which samples it has used,
-`predictions.parquet` what it predicted, `execution/` the classifier; `evaluations.json`
-and `evaluation/` what evaluations came to, whatever the version. A file is replaced
-whole. The tables of dbt are made from these files, so a full refresh loses nothing.
+has, whether it is trained, and which versions a prediction server may know;
+`<version>/samples.parquet` which samples it has used, `predictions.parquet` what it
+predicted, `execution/` the classifier; `evaluations.json` and `evaluation/` what
+evaluations came to, whatever the version. A file is replaced whole. The tables of dbt
+are made from these files, so a full refresh loses nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +29,13 @@ from fsspec.implementations.local import LocalFileSystem
 from trackline.config import Configuration
 from trackline.config import load as load_configuration
 from trackline.insights.lock import LockedError, lock
-from trackline.insights.processors import NotReadyError, Processor, processor_for
+from trackline.insights.processors import (
+    NotReadyError,
+    Processor,
+    Server,
+    Unknown,
+    processor_for,
+)
 from trackline.predictions.client import ServerError
 from trackline.predictions.storage import ModelFolder, replace_file, sweep
 from trackline.settings import ROOT, Settings
@@ -101,8 +108,8 @@ class Model:
             yield
 
     def state(self) -> dict[str, object]:
-        """Return version, definition and whether it is trained."""
-        empty = {"version": 0, "definition": "", "is_trained": False}
+        """Return version, definition, whether it is trained, versions at a server."""
+        empty = {"version": 0, "definition": "", "is_trained": False, "at_server": []}
         return {**empty, **self._json("model.json", {})}
 
     def write_state(self, state: dict[str, object]) -> None:
@@ -176,27 +183,44 @@ class Model:
         every = [*self.evaluations(), evaluation]
         self._write("evaluations.json", json.dumps(every, indent=1).encode() + b"\n")
 
-    def prepare(self, definition: str, processor: Processor) -> int:
+    def prepare(self, definition: str, server: Server | Unknown) -> int:
         """Return the version of a definition; a changed one is a new version.
 
         What the old version learned and predicted is removed, what evaluations came to
         stays. The caller holds the model's lock.
         """
         state = self.state()
-        version = int(state["version"])
-        if state["definition"] == definition:
-            return version
-        if version:
-            # no server is asked for it again: one that is gone must not hold up the new
-            with contextlib.suppress(NotReadyError, ServerError):
-                processor.delete(self, version)
-            path = f"{self.folder}/{version}"
+        if state["definition"] != definition:
+            path = f"{self.folder}/{state['version']}"
             if self.fs.exists(path):
                 self.fs.rm(path, recursive=True)
-        self.write_state(
-            {"version": version + 1, "definition": definition, "is_trained": False}
-        )
-        return version + 1
+            new = {"definition": definition, "is_trained": False}
+            self.write_state({**state, **new, "version": int(state["version"]) + 1})
+        # a server that is gone holds up nothing: the next call asks it again
+        with contextlib.suppress(NotReadyError, ServerError):
+            self.leave_server(server, self.version)
+        return self.version
+
+    def enter_server(self, version: int) -> None:
+        """Remember, before it is sent there, that a server may know a version."""
+        state = self.state()
+        known = {*state["at_server"], version}
+        self.write_state({**state, "at_server": sorted(known)})
+
+    def leave_server(self, server: Server | Unknown, kept: int | None = None) -> None:
+        """Let the prediction server forget every version but one.
+
+        Raises
+        ------
+        NotReadyError, ServerError
+            If it may still know another; those are remembered.
+        """
+        for version in self.state()["at_server"]:
+            if version != kept:
+                server.delete(self, version)
+                state = self.state()
+                known = [one for one in state["at_server"] if one != version]
+                self.write_state({**state, "at_server": known})
 
     def _json(self, name: str, default: object) -> object:
         try:
@@ -268,6 +292,10 @@ class Store:
             analysis.processor, analysis.district_id, self.configuration
         )
 
+    def server(self, district_id: str) -> Server | Unknown:
+        """Return a site's prediction server, whatever its models use by now."""
+        return processor_for("server", district_id, self.configuration)
+
     def all_rows(self, name: str, schema: pa.Schema) -> pa.Table:
         """Return a table of the newest versions of all models, with their owners."""
         parts = [model.own_rows(name, schema) for model in self.models()]
@@ -283,7 +311,7 @@ class Store:
             if model.state()["definition"] == definition(analysis):
                 continue
             with contextlib.suppress(LockedError), model.alone():
-                model.prepare(definition(analysis), self.processor(analysis))
+                model.prepare(definition(analysis), self.server(model.district_id))
 
 
 def owned(schema: pa.Schema) -> pa.Schema:

@@ -61,7 +61,8 @@ def _train(store: Store, analysis: Analysis) -> dict[str, object]:
         with model.alone():
             processor = store.processor(analysis.about)
             processor.check()
-            version = model.prepare(definition(analysis.about), processor)
+            server = store.server(analysis.about.district_id)
+            version = model.prepare(definition(analysis.about), server)
             dataset = analysis.dataset(labelled=True)
             if not len(dataset.labels):
                 return outcome(analysis.about, 0, OK, "No new data", version)

@@ -9,6 +9,7 @@ import requests
 __all__ = ["Prediction", "PredictionClient", "ServerError"]
 
 NO_ERROR = 0
+CONNECT_SECONDS = 10
 
 
 class ServerError(RuntimeError):
@@ -43,13 +44,13 @@ class PredictionClient:
         Such as http://127.0.0.1:5000.
     user, password : str
     timeout : float
-        Seconds for one request.
+        Seconds for one request, once a server has answered the call.
     """
 
     def __init__(
         self, url: str, user: str, password: str, timeout: float = 1200
     ) -> None:
-        self._url, self._timeout = url.rstrip("/"), timeout
+        self._url, self._timeout = url.rstrip("/"), (CONNECT_SECONDS, timeout)
         self._session = requests.Session()
         self._session.auth = (user, password)
 
