@@ -89,7 +89,8 @@ def cleanup_job(environment: Environment) -> JobDefinition:
     @job(
         name=CLEAN,
         description="Removes predictions whose context is gone and samples of courses "
-        "and users that no longer exist. The tables follow at the next build.",
+        "and users that no longer exist, and models whose row was removed. The tables "
+        "follow at the next build.",
     )
     def cleanup() -> None:
         clean_up_models()

@@ -10,7 +10,7 @@ import pytest
 
 from trackline.insights import lock as locks
 from trackline.insights.cleaning import forget_user
-from trackline.insights.processors import InProcess, Unknown
+from trackline.insights.processors import InProcess, NotReadyError, Unknown
 from trackline.insights.store import PREDICTIONS, SAMPLES, Model, Store
 from trackline.predictions.client import PredictionClient, ServerError
 from trackline.settings import RefusedError, Settings
@@ -158,6 +158,22 @@ def test_a_model_that_another_process_works_on(project, monkeypatch):
     assert (held.state()["definition"], free.version) == ("first", 1)
     store.renew(analyses)
     assert held.version == 2
+
+
+def test_a_removed_model_is_gone_once_no_server_knows_it(server, monkeypatch):
+    """Its predictions go at once, whatever the server says."""
+    store = Store()
+    model = learned(store.model("north", "course_dropout"))
+    model.enter_server(1)
+    model.add_evaluation(InProcess(60).evaluate(model, 1, "quarters", b""))
+    with pytest.raises(NotReadyError):
+        model.remove(store.server("north"))
+    assert [path.name for path in Path(model.folder).iterdir()] == ["model.json"]
+    assert [one.model_id for one in store.kept("north")] == ["course_dropout"]
+    monkeypatch.setenv("TRACKLINE_SERVER_PASSWORD", "secret")
+    model.remove(store.server("north"))
+    assert server == [None, model.uniqueid(1)]
+    assert store.kept("north") == []
 
 
 def test_an_evaluation_is_no_version_s_own(project):

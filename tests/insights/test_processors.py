@@ -218,6 +218,10 @@ def test_cleaning_and_forgetting(project):
     removed = clean_up(settings).set_index("model_id")
     assert removed.predictions["no_recent_accesses"] == 7
     assert removed.samples["no_recent_accesses"] == 8
+    # another model is no longer wanted: it goes once a build has gone without it
+    path = project.seeds / "prediction_models.csv"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(row for row in lines if "no_recent_accesses" not in row))
     assert clean_up(settings).empty
 
     # 101 is forgotten: what was learned from 101 is learned again without
@@ -230,6 +234,10 @@ def test_cleaning_and_forgetting(project):
     forget(settings, "north", "101")
     build(project, "--full-refresh")
     assert project.rows("select samples, status from int_trainings") == [(56, 0)]
+    [removed] = clean_up(settings).itertuples()
+    assert (removed.model_id, removed.predictions > 0) == ("no_recent_accesses", True)
+    left = (model.parent / "no_recent_accesses").iterdir()
+    assert [path.name for path in left] == [".lock"]
     for table in ("rpt_predictions", "rpt_insights", "rpt_insight_recipients"):
         assert project.rows(f"select count(*) from {table} where user_id = '101'") == [
             (0,)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import duckdb
 import pandas as pd
 import pyarrow as pa
@@ -36,6 +38,9 @@ inner join int_moodle_records as records
 def clean_up(settings: Settings | None = None) -> pd.DataFrame:
     """Remove predictions whose context is gone, and samples of what no longer exists.
 
+    A model whose row was removed goes whole, with its evaluations, as in Moodle; it is
+    there until a build has gone without it, and of a site that is not built any more.
+
     Parameters
     ----------
     settings : Settings, optional
@@ -57,18 +62,28 @@ def clean_up(settings: Settings | None = None) -> pd.DataFrame:
             f"there is no warehouse at {settings.warehouse}: build first"
         )
     with duckdb.connect(str(settings.warehouse), read_only=True) as con:
+        sites = con.execute("select district_id from int_analytics_sites").fetchall()
+        built = con.execute("select district_id, model_id from int_site_models")
+        known = set(built.fetchall())
         contexts = con.execute(_CONTEXTS).df().groupby("district_id")["id"].agg(set)
         there = con.execute(_ANALYSABLES).df()
     models = ["district_id", "model_id"]
     analysables = there.groupby(models)["analysable_id"].agg(set)
+    store = Store(settings)
+    known |= {(model.district_id, model.model_id) for model in store.models()}
     rows = []
-    for model in Store(settings).models():
+    for model in (model for site in sites for model in store.kept(*site)):
         district_id, key = model.district_id, (model.district_id, model.model_id)
-        if district_id not in contexts or key not in analysables or not model.version:
+        is_removed = key not in known
+        if not is_removed and (district_id not in contexts or key not in analysables):
             continue
         try:
             with model.alone():
-                removed = _clean(model, contexts[district_id], analysables[key])
+                removed = (
+                    _remove(store, model)
+                    if is_removed
+                    else _clean(model, contexts[district_id], analysables[key])
+                )
         except LockedError:
             continue
         if any(removed):
@@ -76,6 +91,17 @@ def clean_up(settings: Settings | None = None) -> pd.DataFrame:
     return pd.DataFrame(
         rows, columns=["district_id", "model_id", "predictions", "samples"]
     )
+
+
+def _remove(store: Store, model: Model) -> tuple[int, int]:
+    counts = (
+        len(model.read("predictions", PREDICTIONS, model.version)),
+        len(model.read("samples", SAMPLES, model.version)),
+    )
+    # a server that is gone is asked again the next time
+    with contextlib.suppress(NotReadyError, ServerError):
+        model.remove(store.server(model.district_id))
+    return counts
 
 
 def _clean(model: Model, contexts: set[int], analysables: set[str]) -> tuple[int, int]:

@@ -201,6 +201,23 @@ class Model:
             self.leave_server(server, self.version)
         return self.version
 
+    def remove(self, server: Server | Unknown) -> None:
+        """Remove the model. The caller holds its lock.
+
+        Raises
+        ------
+        NotReadyError, ServerError
+            If a prediction server may still know it; then model.json alone is left,
+            which says so.
+        """
+        self.prepare("", server)
+        for path in self.fs.ls(self.folder, detail=False):
+            # the lock's file is held, and others may be waiting for it
+            if path.rsplit("/", 1)[-1] not in (".lock", "model.json"):
+                self.fs.rm(path, recursive=True)
+        self.leave_server(server)
+        self.fs.rm_file(f"{self.folder}/model.json")
+
     def enter_server(self, version: int) -> None:
         """Remember, before it is sent there, that a server may know a version."""
         state = self.state()
@@ -225,7 +242,7 @@ class Model:
     def _json(self, name: str, default: object) -> object:
         try:
             return json.loads(self.fs.cat_file(f"{self.folder}/{name}"))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return default
 
     def _write(self, name: str, content: bytes) -> None:
@@ -277,14 +294,19 @@ class Store:
         ]
 
     def kept(self, district_id: str) -> list[Model]:
-        """Return every model of a site that has a version, configured or not."""
+        """Return every model of a site that has a version, configured or not.
+
+        Whoever removes people looks through these: a model whose row was removed still
+        has what it learned and predicted of them.
+        """
         fs, folder = self.filesystem(district_id)
-        state = "/model.json"
-        return [
-            self.model(district_id, path[len(folder) + 1 : -len(state)])
-            for path in sorted(fs.find(folder))
-            if path.endswith(state)
-        ]
+        try:
+            places = sorted(fs.ls(folder, detail=False))
+        except FileNotFoundError:
+            return []
+        names = [place.rstrip("/").rsplit("/", 1)[-1] for place in places]
+        models = [self.model(district_id, name) for name in names]
+        return [model for model in models if model.version]
 
     def processor(self, analysis: pd.Series) -> Processor:
         """Return what learns and predicts for an analysis."""
