@@ -165,7 +165,7 @@ def test_a_removed_model_is_gone_once_no_server_knows_it(server, monkeypatch):
     store = Store()
     model = learned(store.model("north", "course_dropout"))
     model.enter_server(1)
-    model.add_evaluation(InProcess(60).evaluate(model, 1, "quarters", b""))
+    model.add_evaluation(InProcess(60).evaluate(model, "quarters", b""))
     with pytest.raises(NotReadyError):
         model.remove(store.server("north"))
     assert [path.name for path in Path(model.folder).iterdir()] == ["model.json"]
@@ -179,7 +179,7 @@ def test_a_removed_model_is_gone_once_no_server_knows_it(server, monkeypatch):
 def test_an_evaluation_is_no_version_s_own(project):
     """Otherwise rpt_model_evaluations names pages that the next interval removed."""
     model = learned(Store().model("north", "course_dropout"))
-    rated = InProcess(60).evaluate(model, 1, "quarters", b"")
+    rated = InProcess(60).evaluate(model, "quarters", b"")
     model.add_evaluation({"dir": rated["dir"]})
     pages = model.fs.find(rated["dir"])
     assert pages

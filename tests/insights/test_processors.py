@@ -159,10 +159,15 @@ def test_an_evaluation_counts_without_its_log(
     tmp_path, monkeypatch, answer, log, written
 ):
     """The reference sends folders, and on S3 no log at all."""
+    known = set()
 
     class Client:
-        def evaluate(self, *ids, **bounds):
+        def evaluate(self, uniqueid, dirhash, dataset, **bounds):
+            known.add(uniqueid)
             return {"status": 0, "score": 0.8, **answer}
+
+        def delete(self, uniqueid):
+            known.remove(uniqueid)
 
         def evaluation_log(self, *ids):
             if isinstance(log, Exception):
@@ -171,8 +176,10 @@ def test_an_evaluation_counts_without_its_log(
 
     monkeypatch.setenv("TRACKLINE_MODELS", str(tmp_path))
     model = Store(Settings.from_environment()).model("north", "course_dropout")
-    rated = Server(Client()).evaluate(model, 1, "quarters", b"")
+    rated = Server(Client()).evaluate(model, "quarters", b"")
     assert rated["score"] == 0.8
+    # the reference keeps a model of every evaluation until it is told to forget it
+    assert not known
     files = (path for path in Path(rated["dir"]).rglob("*") if path.is_file())
     assert sorted(path.name for path in files) == written
 

@@ -41,7 +41,7 @@ def test_a_model_lives_on_s3(bucket, monkeypatch):
     answer, rows = processor.predict(other, version, to_csv(ASKED))
     assert answer["status"] == 0
     assert [row[:2] for row in rows] == [("7-0", 1), ("8-0", 0)]
-    rated = processor.evaluate(other, version, "quarters", to_csv(LABELLED))
+    rated = processor.evaluate(other, "quarters", to_csv(LABELLED))
     assert other.fs.exists(f"{rated['dir']}/roc-curve.png")
     other.add_evaluation({"score": rated["score"]})
     pages = set(other.fs.find(rated["dir"]))

@@ -72,7 +72,6 @@ def model_evaluations(
 def _evaluate(store: Store, analysis: Analysis) -> None:
     about = analysis.about
     model = store.model(about.district_id, about.model_id)
-    version = max(model.version, 1)
     answer: dict[str, object] = {}
     try:
         processor = store.processor(about)
@@ -81,9 +80,7 @@ def _evaluate(store: Store, analysis: Analysis) -> None:
         if not len(dataset.labels):
             answer = {"status": NO_DATASET, "info": [NOTHING]}
         else:
-            answer = processor.evaluate(
-                model, version, about.analysis_interval, to_csv(dataset)
-            )
+            answer = processor.evaluate(model, about.analysis_interval, to_csv(dataset))
             write_pages(model.fs, str(answer["dir"]), analysis, dataset, answer)
     except (NotReadyError, ServerError) as error:
         answer = {"status": GENERAL_ERROR, "info": [str(error)]}

@@ -6,6 +6,7 @@ to the other.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 from dataclasses import dataclass
@@ -49,7 +50,7 @@ class Processor(Protocol):
         """Predict; of every row its id, class and score."""
 
     def evaluate(
-        self, model: Model, version: int, interval: str, dataset: bytes
+        self, model: Model, interval: str, dataset: bytes
     ) -> dict[str, object]:
         """Rate what would be learned; `dir` names the folder of the run's pages."""
 
@@ -85,7 +86,7 @@ class InProcess:
         return answer, [(row[0], int(row[1]), float(row[2])) for row in rows]
 
     def evaluate(
-        self, model: Model, version: int, interval: str, dataset: bytes
+        self, model: Model, interval: str, dataset: bytes
     ) -> dict[str, object]:
         """Evaluate; pages go to the model's `evaluation` folder."""
         return service.evaluate(
@@ -133,12 +134,12 @@ class Server:
         return {"status": 0, "info": []}, rows
 
     def evaluate(
-        self, model: Model, version: int, interval: str, dataset: bytes
+        self, model: Model, interval: str, dataset: bytes
     ) -> dict[str, object]:
-        """Let the server evaluate; fetch its pages."""
-        uniqueid, _ = self._ids(model, version)
-        # never the live model's folder: a server may store what it evaluates
-        dirhash = model.uniqueid(version)[:24] + "-" + interval
+        """Let the server evaluate; fetch its pages, and leave nothing there."""
+        # no version's id: the reference stores what it evaluates
+        uniqueid = model.uniqueid(f"evaluation-{interval}")
+        dirhash = f"{uniqueid[:24]}-evaluation"
         answer = self.client.evaluate(
             uniqueid,
             dirhash,
@@ -150,6 +151,8 @@ class Server:
         folder = model.evaluation(interval)
         runid = folder.reserve_run()
         folder.write_run(runid, self._log(uniqueid, dirhash, answer))
+        with contextlib.suppress(ServerError):  # then the next evaluation does
+            self.client.delete(uniqueid)
         return {**answer, "dir": f"{folder.path}/logs/{runid}"}
 
     def _log(

@@ -121,9 +121,9 @@ class Model:
         """The version of its definition, from 1; 0 before its first run."""
         return int(self.state()["version"])
 
-    def uniqueid(self, version: int) -> str:
-        """Return the id by which a prediction server knows this version."""
-        text = f"trackline$${self.district_id}$${self.model_id}$${version}"
+    def uniqueid(self, of: int | str) -> str:
+        """Return the id by which a prediction server knows a version, or evaluation."""
+        text = f"trackline$${self.district_id}$${self.model_id}$${of}"
         return hashlib.sha1(text.encode()).hexdigest()
 
     def files(self, version: int) -> ModelFolder:
