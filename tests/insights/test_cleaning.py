@@ -139,6 +139,18 @@ def test_what_killed_writers_left_is_removed(project):
     assert users_of(model) == ["7", "8"]
 
 
+def test_a_training_that_was_killed_is_forgotten_whole(project):
+    """It had learned, and was to record from whom: anybody may be among them."""
+    model = learned(Store().model("north", "course_dropout"))
+    model.write_state({**model.state(), "is_learning": True})
+    model.fs.makedirs(model.files(1).path)
+    forget_user(Settings.from_environment(), "north", "9")
+    assert not model.fs.exists(model.files(1).path)
+    assert users_of(model) == []
+    state = model.state()
+    assert (state["is_trained"], state["is_learning"]) == (False, False)
+
+
 def test_a_model_that_another_process_works_on(project, monkeypatch):
     """A build goes on without its new version; forgetting must not."""
     monkeypatch.setattr(locks, "WAIT_SECONDS", 0.1)

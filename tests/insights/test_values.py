@@ -414,6 +414,28 @@ def test_a_model_that_another_process_works_on_is_skipped(built, tmp_path, monke
     assert (runs["recent"]["samples"], runs["recent"]["status"]) == (37, 0)
 
 
+def test_a_training_that_is_killed_says_so(built, tmp_path, monkeypatch):
+    """The classifier is written before the samples: forgetting has to know."""
+    monkeypatch.setenv("TRACKLINE_MODELS", str(tmp_path))
+    settings = Settings.from_environment()
+
+    def run() -> None:
+        with duckdb.connect(str(built.warehouse), read_only=True) as con:
+            train(con, Tables(*(con.table(name) for name in TABLES)), settings)
+
+    def kill(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as killed:
+        killed.setattr("trackline.insights.store.Model.append", kill)
+        with pytest.raises(KeyboardInterrupt):
+            run()
+    [model] = Store(settings).kept("north")
+    assert (model.state()["is_learning"], model.state()["is_trained"]) == (True, False)
+    run()
+    assert (model.state()["is_learning"], model.state()["is_trained"]) == (False, True)
+
+
 def test_a_model_that_takes_too_long_is_offered_its_samples_again(
     built, tmp_path, monkeypatch
 ):

@@ -166,7 +166,9 @@ def _forget(store: Store, model: Model, user_id: str) -> None:
         model.replace("predictions", PREDICTIONS, version, others)
     samples = model.read("samples", SAMPLES, version)
     mine = samples.user_id == user_id
-    has_learned = (samples[mine].purpose == "train").any()
+    # a training that was killed has learned from nobody knows whom
+    is_unknown = model.state()["is_learning"]
+    has_learned = is_unknown or (samples[mine].purpose == "train").any()
     # of older versions nobody knows any more from whom they learned
     kept = None if has_learned else version
     model.leave_server(store.server(model.district_id), kept)
@@ -179,3 +181,5 @@ def _forget(store: Store, model: Model, user_id: str) -> None:
         mine |= samples.purpose == "train"
     if mine.any():
         model.replace("samples", SAMPLES, version, samples[~mine])
+    if is_unknown:
+        model.write_state({**model.state(), "is_learning": False})

@@ -108,8 +108,17 @@ class Model:
             yield
 
     def state(self) -> dict[str, object]:
-        """Return version, definition, whether it is trained, versions at a server."""
-        empty = {"version": 0, "definition": "", "is_trained": False, "at_server": []}
+        """Return version, definition, whether it is trained, versions at a server.
+
+        `is_learning`: a training goes on, or did not come to its end.
+        """
+        empty = {
+            "version": 0,
+            "definition": "",
+            "is_trained": False,
+            "is_learning": False,
+            "at_server": [],
+        }
         return {**empty, **self._json("model.json", {})}
 
     def write_state(self, state: dict[str, object]) -> None:
@@ -194,8 +203,15 @@ class Model:
             path = f"{self.folder}/{state['version']}"
             if self.fs.exists(path):
                 self.fs.rm(path, recursive=True)
-            new = {"definition": definition, "is_trained": False}
-            self.write_state({**state, **new, "version": int(state["version"]) + 1})
+            self.write_state(
+                {
+                    "version": int(state["version"]) + 1,
+                    "definition": definition,
+                    "is_trained": False,
+                    "is_learning": False,
+                    "at_server": state["at_server"],
+                }
+            )
         # a server that is gone holds up nothing: the next call asks it again
         with contextlib.suppress(NotReadyError, ServerError):
             self.leave_server(server, self.version)

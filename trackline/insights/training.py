@@ -66,12 +66,15 @@ def _train(store: Store, analysis: Analysis) -> dict[str, object]:
             dataset = analysis.dataset(labelled=True)
             if not len(dataset.labels):
                 return outcome(analysis.about, 0, OK, "No new data", version)
+            # one that is killed has learned from people and recorded none
+            model.write_state({**model.state(), "is_learning": True})
             answer = processor.train(model, version, to_csv(dataset))
             status = int(answer["status"])
             if status == OK:
                 # recorded only now: what was not learned is offered again
                 model.append("samples", SAMPLES, version, used(analysis, "train"))
                 model.write_state({**model.state(), "is_trained": True})
+            model.write_state({**model.state(), "is_learning": False})
             count = len(dataset.labels)
             return outcome(analysis.about, count, status, words(answer), version)
     except (LockedError, NotReadyError, ServerError) as error:
