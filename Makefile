@@ -13,7 +13,7 @@ export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
 CLUSTER := $(VENV)/.cluster
-.PHONY: help setup demo build ui test test-long spark-up spark-down test-spark lint format docs bench bench-scale bench-recommender bench-server lock clean
+.PHONY: help setup demo build ui test test-long spark-up spark-down test-spark test-spark-long lint format docs bench bench-scale bench-recommender bench-server lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -63,6 +63,9 @@ spark-down: $(READY)  ## end it; its tables stay in data/spark
 	python -m trackline.cluster down
 
 test-spark: $(CLUSTER)  ## the same tables on a Spark cluster; skipped without Java
+	pytest -m "spark and not long" tests/spark
+
+test-spark-long: $(CLUSTER)  ## that, and three nights of the Open University
 	pytest -m spark tests/spark
 
 lint: $(READY)  ## ruff, and sqlfmt where it is installed
