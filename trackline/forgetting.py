@@ -19,6 +19,7 @@ from trackline import config, privacy
 from trackline.insights.cleaning import forget_user
 from trackline.insights.notify import forget_told
 from trackline.publish.forget import forget_published_student
+from trackline.recommender import store
 from trackline.settings import ROOT, RefusedError, Settings
 
 __all__ = ["forget"]
@@ -56,6 +57,7 @@ def forget(settings: Settings, district_id: str, student_id: str) -> bool:
         stored_id = privacy.pseudonym(settings.pseudonym_key, district_id, student_id)
     # the build below learns again, without the student, what had learned from them
     forget_user(settings, district_id, stored_id)
+    store.remove(settings.models, district_id)
     is_found = False
     if settings.warehouse.exists():
         is_found = _holds(settings.warehouse, district_id, stored_id)

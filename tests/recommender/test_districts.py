@@ -3,6 +3,7 @@
 import copy
 import io
 import json
+import shutil
 from dataclasses import replace
 from datetime import date
 from functools import partial
@@ -13,18 +14,17 @@ import pandas as pd
 import pytest
 from recommender_data import co_use, warehouse
 
-from trackline.recommender import Recommender, districts, model, store
+from trackline.recommender import Recommender, districts, model, reasons, store
 from trackline.recommender.districts import (
     COLUMNS,
     Options,
     each_district,
-    of_others,
-    pool_size,
     recommend_districts,
 )
 from trackline.recommender.frames import encode
 from trackline.recommender.gram import blocks, gram_of
 from trackline.recommender.model import sample_of
+from trackline.recommender.pool import of_others, pool_size
 from trackline.recommender.tasks import Candidate
 
 
@@ -373,9 +373,54 @@ def test_settings_of_another_time_or_build_are_searched_anew(
     (made,) = each_district(**large(tables, **changed), chosen=chosen)
     assert searches == ["complete", "next"]
     told = made.model.facts.get("chosen_on")
-    # a small district names no day: its model depends on the data alone
-    small = changed.get("settings_from") == 261
-    assert told == (None if small else changed.get("day", "2026-03-02"))
+    # where nothing is kept no day is named: the model depends on the data alone
+    nothing = {"settings_from", "settings_days"} & changed.keys()
+    assert told == (None if nothing else changed.get("day", "2026-03-02"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("model.json", b""),
+        ("model.json", b'{"format": 0}'),
+        ("validation.csv", b"task\n"),
+        ("validation.csv", None),
+    ],
+)
+def test_settings_that_cannot_be_read_are_searched_anew(
+    tables, searched, searches, tmp_path, name, content
+):
+    shutil.copytree(searched[0], tmp_path / "models")
+    root = str(tmp_path / "models")
+    path = next((tmp_path / "models").rglob(name))
+    path.unlink() if content is None else path.write_bytes(content)
+    list(each_district(**large(tables), chosen=partial(store.chosen, root)))
+    assert searches == ["complete", "next"]
+
+
+def test_settings_that_nobody_has_searched_do_not_serve_a_week(tables):
+    given = large(tables, settings_from=10)
+    given["students"] = given["students"].iloc[:15]
+    (made,) = each_district(**given)
+    assert made.model.recommender.scorers_["complete"].blend[0][0].member == "cosine"
+    assert "chosen_on" not in made.model.facts
+
+
+def test_a_removed_district_has_no_versions(searched, tmp_path):
+    shutil.copytree(searched[0], tmp_path / "models")
+    root = str(tmp_path / "models")
+    store.remove(root, "north")
+    assert store.versions(root, "north") == []
+    assert store.chosen(root, "north") is None
+    store.remove(root, "north")
+
+
+def test_reasons_do_not_depend_on_how_many_are_looked_at_together(
+    tables, result, monkeypatch
+):
+    monkeypatch.setattr(reasons, "_ENTRIES", 7)
+    again = recommend_districts(**tables)
+    pd.testing.assert_frame_equal(again.recommendations, result.recommendations)
 
 
 def test_another_selection_of_apps_is_searched_anew(tables, searched, searches):

@@ -1,8 +1,8 @@
 """Recommendations on a cluster: one task a district, and the driver sees sums alone.
 
-The driver adds up what districts share, co-use counts and effects, neither of which
-holds a student; a task gets one district's rows, trains on them and recommends, so that
-students are never together in one place but with their own district.
+The driver adds up effects, which hold no student; a task gets one district's rows,
+trains on them and recommends, so that students are never together in one place but with
+their own district.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from trackline.recommender import store
 from trackline.recommender.build import HISTORIES, POOL_SIZE, STUDENTS, TYPES
 from trackline.recommender.districts import Options, effects_of, one_district
 from trackline.recommender.outcome import Outcome, fit_district
-from trackline.recommender.sql import gram_sql, summed_sql
+from trackline.recommender.sql import pooled_sql
 
 __all__ = ["build", "co_use"]
 
@@ -33,9 +33,7 @@ FIT = {"district_id": "varchar", "fit": "varchar"}
 def co_use(session: SparkSession, histories: DataFrame) -> DataFrame:
     """Return the co-use matrix of all districts together."""
     histories.createOrReplaceTempView("co_use_rows")
-    counts = for_spark(gram_sql("co_use_rows", "spark"))
-    session.sql(counts).createOrReplaceTempView("co_use_counts")
-    return session.sql(for_spark(summed_sql("co_use_counts")))
+    return session.sql(for_spark(pooled_sql("co_use_rows", "spark")))
 
 
 def build(
@@ -59,7 +57,7 @@ def build(
     pool = tables["co_use"].selectExpr(POOL_SIZE).collect()[0]["pool"]
     tables = {**tables, "co_use": _among(tables["co_use"], tables["apps"])}
     recommend = _Recommend(pool, effects, options, models)
-    wanted = ("apps", "students", "histories", "co_use")
+    wanted = ["apps", "students", "histories"] + ["co_use"] * options.pooling
     return _by_district({name: tables[name] for name in wanted}, recommend, TYPES)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from functools import partial, singledispatch
-from uuid import uuid4
 
 import duckdb
 import numpy as np
@@ -16,7 +15,6 @@ from trackline.recommender import store
 from trackline.recommender.districts import Options, each_district
 from trackline.recommender.frames import encode
 from trackline.recommender.gram import blocks, gram_of
-from trackline.recommender.sql import summed_sql
 
 __all__ = ["HISTORIES", "POOL_SIZE", "STUDENTS", "TYPES", "build", "co_use"]
 
@@ -30,15 +28,8 @@ POOL_SIZE = (
     " 0) as pool"
 )
 
-TYPES = {
-    "district_id": "varchar",
-    "band": "varchar",
-    "app_id": "varchar",
-    "next_app_id": "varchar",
-    "pair_count": "bigint",
-    "directed_count": "bigint",
-    "weighted_count": "bigint",
-}
+# threads: more would wait for the interpreter, each with a district in memory
+MOST_WORKERS = 4
 
 TYPES = {
     "district_id": "varchar",
@@ -61,7 +52,7 @@ TYPES = {
 def co_use(
     con: duckdb.DuckDBPyConnection, histories: duckdb.DuckDBPyRelation
 ) -> duckdb.DuckDBPyRelation:
-    """Return the co-use matrix of all districts together: sums of `gram_sql`.
+    """Return the co-use matrix of all districts together: the rows of `pooled_sql`.
 
     By sparse products, district by district: memory is that of the largest one.
     trackline.cluster has Spark's half, which is the SQL.
@@ -70,7 +61,8 @@ def co_use(
         "create or replace temp table co_use_counts (app_id varchar,"
         " next_app_id varchar, pair_count bigint, weighted_count bigint)"
     )
-    of = _by_district(con, histories.project("district_id, student_id, app_id"))
+    uses = histories.project("district_id, student_id, app_id")
+    of = _by_district(con, uses, "co_use")
     for (district_id,) in histories.project("district_id").distinct().fetchall():
         rows = encode(of(district_id))
         gram = gram_of(blocks(rows), len(rows.apps))
@@ -87,15 +79,19 @@ def co_use(
         con.register("co_use_of_district", counts)
         con.execute("insert into co_use_counts select * from co_use_of_district")
         con.unregister("co_use_of_district")
-    return con.sql(summed_sql("co_use_counts"))
+    return con.sql(
+        "select app_id, next_app_id, sum(pair_count)::bigint as pair_count,"
+        " sum(weighted_count)::bigint as weighted_count"
+        " from co_use_counts group by app_id, next_app_id"
+    )
 
 
 def _by_district(
-    con: duckdb.DuckDBPyConnection, table: duckdb.DuckDBPyRelation
+    con: duckdb.DuckDBPyConnection, table: duckdb.DuckDBPyRelation, name: str
 ) -> Callable[[str], pd.DataFrame]:
     """Return what loads a district's rows, in no order; ids as categories."""
     columns = ", ".join(c for c in table.columns if c != "district_id")
-    view = f"rows_{uuid4().hex}"
+    view = f"recommender_{name}"
     con.register(view, table)
 
     def load(district_id: str) -> pd.DataFrame:
@@ -134,7 +130,7 @@ def build(
     -------
     duckdb.DuckDBPyRelation
         One row per district, student and rank. Rows go to the engine district by
-        district: memory is that of the largest one.
+        district: memory is that of the largest ones.
     """
     projected = {
         "students": tables["students"].project(STUDENTS),
@@ -150,8 +146,8 @@ def build(
         pool=tables["co_use"].aggregate(POOL_SIZE).fetchone()[0],
         options=options,
         chosen=partial(store.chosen, models),
-        workers=len(os.sched_getaffinity(0)),
-        **{name: _by_district(con, table) for name, table in projected.items()},
+        workers=min(MOST_WORKERS, os.cpu_count() or 1),
+        **{name: _by_district(con, table, name) for name, table in projected.items()},
     ):
         store.tell(models, district.district_id, district.note)
         if district.model is None:

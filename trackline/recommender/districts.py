@@ -20,9 +20,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from trackline.recommender import reasons
 from trackline.recommender.cold import BandPopularity
-from trackline.recommender.frames import codes_of
 from trackline.recommender.gram import NO_BAND, Gram, grams_by_band
 from trackline.recommender.model import Recommender, sample_of
 from trackline.recommender.outcome import (
@@ -30,6 +28,7 @@ from trackline.recommender.outcome import (
     estimate_effects,
     fit_district,
 )
+from trackline.recommender.pool import of_others, pool_size
 from trackline.recommender.store import Chosen, StoredModel
 from trackline.recommender.table import recommendation_table
 from trackline.recommender.use import Use
@@ -41,9 +40,7 @@ __all__ = [
     "Result",
     "each_district",
     "effects_of",
-    "of_others",
     "one_district",
-    "pool_size",
     "recommend_districts",
 ]
 
@@ -74,7 +71,7 @@ class Options:
         For so many days a large district keeps the settings that a search has chosen;
         its weights are learned anew by every build. 0: every build searches.
     settings_from : int
-        Students with use from which a district is large. A search costs some 4 CPU s.
+        Students with an assessment and use from which a district is large.
     random_state : int
     """
 
@@ -84,7 +81,7 @@ class Options:
     pool_below: int = 100
     include_familiar: bool = True
     settings_days: int = 7
-    settings_from: int = 5000
+    settings_from: int = 4000
     random_state: int = 0
 
 
@@ -188,8 +185,8 @@ def each_district(
 ) -> Iterator[District]:
     """Train every district, and recommend to its students.
 
-    Memory is that of the `workers` largest districts where the tables load a district's
-    rows when asked.
+    Memory is that of the `workers` + 1 largest districts where the tables load a
+    district's rows when asked.
 
     Parameters
     ----------
@@ -230,6 +227,9 @@ def each_district(
         "co_use": co_use,
     }
 
+    if not options.pooling:
+        del load["co_use"]
+
     def given() -> Iterator[tuple]:
         for district, own in apps.groupby("district_id", sort=True):
             here = {name: of(district) for name, of in load.items()}
@@ -249,14 +249,18 @@ def _worked(
     work: Callable[..., T],
     given: Iterable[tuple],
 ) -> Iterator[T]:
-    """Give what `work` returns, in order; no more is taken than `workers` need."""
+    """Give what `work` returns, in order: `workers` at work, and one waits."""
     begun: deque[Future[T]] = deque()
-    for arguments in given:
-        begun.append(threads.submit(work, *arguments))
-        if len(begun) > workers:
+    try:
+        for arguments in given:
+            begun.append(threads.submit(work, *arguments))
+            if len(begun) > workers:
+                yield begun.popleft().result()
+        while begun:
             yield begun.popleft().result()
-    while begun:
-        yield begun.popleft().result()
+    finally:
+        for future in begun:
+            future.cancel()
 
 
 def one_district(
@@ -276,7 +280,7 @@ def one_district(
     own : DataFrame
         Its rows of `apps`.
     here : dict of str to DataFrame
-        Its rows of students and histories, and co_use among its apps.
+        Its rows of students and histories; with pooling, co_use among its apps.
     pool : float
         Students counted there.
     effects : DataFrame
@@ -329,53 +333,6 @@ def effects_of(fits: dict[str, Outcome], options: Options) -> pd.DataFrame:
     return pd.concat([estimate_effects({d: f}) for d, f in fits.items()])
 
 
-def pool_size(co_use: pd.DataFrame) -> float:
-    """Return how many students the rows of all districts together count."""
-    diagonal = co_use[co_use["app_id"] == co_use["next_app_id"]]
-    # a student's shares add up to one
-    return round(diagonal["weighted_count"].sum() / 1e6)
-
-
-def of_others(
-    co_use: pd.DataFrame, pool: float, own: Gram, apps: np.ndarray
-) -> Gram | None:
-    """Return co-use per student of the other districts, without cells under 10.
-
-    Parameters
-    ----------
-    co_use : DataFrame
-        Of all districts together; rows of one pair are added up.
-    pool : float
-        Students counted there.
-    own : Gram
-        What of it is the district's own.
-    apps : ndarray of str
-
-    Returns
-    -------
-    Gram or None
-        None where the others are fewer than 10 students.
-    """
-    n = pool - own.n_students
-    if n < reasons.FEWEST_TOLD:
-        return None
-    one, other = (codes_of(co_use[c], apps)[0] for c in ("app_id", "next_app_id"))
-    known = (one >= 0) & (other >= 0)
-
-    def others(name: str, mine: np.ndarray) -> np.ndarray:
-        everywhere = np.zeros(mine.shape)
-        np.add.at(everywhere, (one[known], other[known]), co_use[name][known])
-        return everywhere - mine
-
-    pair = others("pair_count", own.pair)
-    seen = pair >= reasons.FEWEST_TOLD
-    weighted = np.where(seen, others("weighted_count", own.weighted), 0) / n
-    pair = np.where(seen, pair, 0) / n
-    # who is in which band is known of no other district
-    bands = {NO_BAND: np.append(np.diag(pair), 1.0)}
-    return Gram(1.0, pair, weighted, bands=bands)
-
-
 def _popularity(total: Gram, pooled: Gram | None) -> BandPopularity:
     bands = sorted(set(total.bands) - {NO_BAND})
     nobody = np.zeros(len(total.pair) + 1)
@@ -387,7 +344,7 @@ def _popularity(total: Gram, pooled: Gram | None) -> BandPopularity:
 def _kept(
     chosen: Chosen | None,
     apps: np.ndarray,
-    total: Gram,
+    is_large: bool,
     as_of: date | None,
     options: Options,
 ) -> Chosen | None:
@@ -395,7 +352,7 @@ def _kept(
     stand = (
         chosen is not None
         and as_of is not None
-        and total.n_students >= options.settings_from
+        and is_large
         and chosen.options == asdict(options)
         and chosen.apps == apps.tolist()
         and timedelta(0)
@@ -423,14 +380,18 @@ def _one(
         return None, None, "no student has an assessment: nothing is recommended"
     grams = grams_by_band(use.everyone)
     total = reduce(Gram.plus, grams.values())
+    pairs = {band: gram.pair for band, gram in grams.items()}
+    del grams
     pooled = None
     if options.pooling:
         pooled = of_others(here["co_use"], pool, total, apps)
     few = total.n_students < options.pool_below
     rows = use.rows()
     as_of = pd.Timestamp(own["as_of"].iloc[0]).date() if "as_of" in own else None
-    kept = _kept(chosen, apps, total, as_of, options)
-    sample = sample_of(rows.select(np.flatnonzero(rows.lengths > 0)))
+    asked = np.flatnonzero(rows.lengths > 0)
+    is_large = len(asked) >= options.settings_from
+    kept = _kept(chosen, apps, is_large, as_of, options)
+    sample = sample_of(rows.select(asked))
     model = Recommender(random_state=options.random_state)
     model.fit_gram(
         total,
@@ -451,7 +412,7 @@ def _one(
         "rows": {name: len(here[name]) for name in ("students", "histories")},
         "options": asdict(options),
     }
-    if as_of is not None and total.n_students >= options.settings_from:
+    if as_of is not None and is_large and options.settings_days and model.is_searched:
         facts["chosen_on"] = (as_of if kept is None else kept.chosen_on).isoformat()
     stored = StoredModel.of(district, model, local.drop(columns="district_id"), facts)
     k = int(own["top_n"].iloc[0]) if "top_n" in own else options.top_n
@@ -459,7 +420,7 @@ def _one(
         model,
         rows,
         use.in_use(),
-        {band: gram.pair for band, gram in grams.items()},
+        pairs,
         own,
         local,
         k,

@@ -170,6 +170,11 @@ class Recommender(BaseEstimator):
                 self.scorers_["next"] = _train(choose(later), total, sample)
         return self
 
+    @property
+    def is_searched(self) -> bool:
+        """Whether validation chose the settings: there were students enough."""
+        return all("ndcg_10" in row for s in self.scorers_.values() for row in s.table)
+
     def task_of(self, rows: Rows) -> str:
         """Say which scorer fits these histories."""
         if rows.first is None or "next" not in self.scorers_:

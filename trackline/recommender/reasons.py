@@ -13,6 +13,7 @@ from trackline.recommender.model import Scorer
 __all__ = ["FEWEST_TOLD", "contributors", "reason_texts", "tell_count"]
 
 FEWEST_TOLD = 10
+_ENTRIES = 1_000_000  # looked at together: some 70 MB
 
 
 def contributors(
@@ -34,6 +35,23 @@ def contributors(
     ndarray of int, shape (n, most)
         Positions of used apps by x_i * B_ij, largest first; -1 for none above 0.
     """
+    found = np.full((len(student), most), -1)
+    shares = [rows.shares(layer.tau, layer.key) for layer in scorer.layers]
+    size = max(_ENTRIES // max(rows.lengths.max(initial=0), 1), 1)
+    for low in range(0, len(student), size):
+        cut = slice(low, low + size)
+        found[cut] = _largest(rows, scorer, shares, student[cut], app[cut], most)
+    return found
+
+
+def _largest(
+    rows: Rows,
+    scorer: Scorer,
+    shares: list[np.ndarray],
+    student: np.ndarray,
+    app: np.ndarray,
+    most: int,
+) -> np.ndarray:
     starts = np.cumsum(rows.lengths) - rows.lengths
     many = rows.lengths[student]
     # one entry per recommendation and app that its student used
@@ -42,9 +60,8 @@ def contributors(
     entry = np.arange(len(which)) - first[which] + starts[student][which]
     used, wanted = rows.app[entry], app[which]
     added = np.zeros(len(which))
-    for layer in scorer.layers:
-        history = rows.shares(layer.tau, layer.key)
-        added += history[entry] * layer.weights[used, wanted]
+    for share, layer in zip(shares, scorer.layers, strict=True):
+        added += share[entry] * layer.weights[used, wanted]
     keep = (added > 0) & (used != wanted)
     which, used, added = which[keep], used[keep], added[keep]
     order = np.lexsort((used, -added, which))

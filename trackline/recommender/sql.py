@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from trackline.recommender.frames import FOLDS
 
-__all__ = ["DIALECTS", "fold_sql", "gram_sql", "summed_sql"]
+__all__ = ["DIALECTS", "fold_sql", "gram_sql", "pooled_sql"]
 
 DIALECTS = {
     "duckdb": {
@@ -49,6 +49,39 @@ def gram_sql(relation: str, dialect: str = "duckdb") -> str:
         students who first used app_id strictly before next_app_id; weighted_count, in
         millionths, each student counting 1 / (number of own apps).
     """
+    return f"""\
+{_pairs_sql(relation, dialect)}
+select
+    district_id,
+    band,
+    fold,
+    one.app_id as app_id,
+    other.app_id as next_app_id,
+    count(*) as pair_count,
+    cast(
+        sum(case when one.used < other.used then 1 else 0 end) as bigint
+    ) as directed_count,
+    cast(sum(share) as bigint) as weighted_count
+from pairs
+group by district_id, band, fold, one.app_id, other.app_id
+"""
+
+
+def pooled_sql(relation: str, dialect: str = "duckdb") -> str:
+    """Return the SQL of `gram_sql`, added up over districts, bands and folds."""
+    return f"""\
+{_pairs_sql(relation, dialect)}
+select
+    one.app_id as app_id,
+    other.app_id as next_app_id,
+    count(*) as pair_count,
+    cast(sum(share) as bigint) as weighted_count
+from pairs
+group by one.app_id, other.app_id
+"""
+
+
+def _pairs_sql(relation: str, dialect: str) -> str:
     words = DIALECTS[dialect]
     return f"""\
 with
@@ -74,37 +107,4 @@ with
         select district_id, band, fold, share, one, {words["open"]}(apps) as other
         from opened
     )
-
-select
-    district_id,
-    band,
-    fold,
-    one.app_id as app_id,
-    other.app_id as next_app_id,
-    count(*) as pair_count,
-    cast(
-        sum(case when one.used < other.used then 1 else 0 end) as bigint
-    ) as directed_count,
-    cast(sum(share) as bigint) as weighted_count
-from pairs
-group by district_id, band, fold, one.app_id, other.app_id
-"""
-
-
-def summed_sql(counts: str) -> str:
-    """Return the SQL that adds up co-use over districts, bands and folds.
-
-    Parameters
-    ----------
-    counts : str
-        Rows of `gram_sql`, or of another sum.
-    """
-    return f"""\
-select
-    app_id,
-    next_app_id,
-    cast(sum(pair_count) as bigint) as pair_count,
-    cast(sum(weighted_count) as bigint) as weighted_count
-from {counts}
-group by app_id, next_app_id
 """

@@ -9,7 +9,8 @@
                                                  card.md
 
 A version counts from the moment versions.json names it, and that file is replaced
-whole. The bytes depend on the data alone: no clock, no pickle, no student.
+whole. The bytes depend on the data alone, and of a large district on the day whose
+search they keep: no clock, no pickle, no student.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ import pandas as pd
 
 from trackline.recommender.card import card_text
 from trackline.recommender.cold import BandPopularity
+from trackline.recommender.members import MEMBERS
 from trackline.recommender.model import Layer, Recommender, Scorer
 from trackline.recommender.selection import Choice
 from trackline.recommender.tasks import Candidate
@@ -39,6 +41,7 @@ __all__ = [
     "chosen",
     "load",
     "note",
+    "remove",
     "save",
     "tell",
     "versions",
@@ -228,21 +231,39 @@ def note(models: str, district_id: str) -> str | None:
 
 
 def chosen(models: str, district_id: str) -> Chosen | None:
-    """Return the settings of the newest version; None where they are not kept."""
-    known = versions(models, district_id)
-    if not known:
+    """Return the settings of the newest version; None where they are not kept.
+
+    None too where they cannot be read, or are of another release: a search is the
+    answer to that.
+    """
+    try:
+        known = versions(models, district_id)
+        if not known:
+            return None
+        files, folder = _folder(models, district_id)
+        target = f"{folder}/{known[-1]}"
+        described = json.loads(files.cat_file(f"{target}/model.json"))
+        if described["format"] != _FORMAT or "chosen_on" not in described:
+            return None
+        found = Chosen(
+            date.fromisoformat(described["chosen_on"]),
+            described["apps"],
+            described["options"],
+            _choices(described, files.cat_file(f"{target}/validation.csv")),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
         return None
+    choices = found.choices.values()
+    used = {candidate.member for choice in choices for candidate, _ in choice.blend}
+    is_whole = all(choice.blend and choice.table for choice in choices)
+    return found if is_whole and used <= {*MEMBERS, "steps"} else None
+
+
+def remove(models: str, district_id: str) -> None:
+    """Remove all versions of a district: the next build trains and searches anew."""
     files, folder = _folder(models, district_id)
-    target = f"{folder}/{known[-1]}"
-    described = json.loads(files.cat_file(f"{target}/model.json"))
-    if "chosen_on" not in described:
-        return None
-    return Chosen(
-        date.fromisoformat(described["chosen_on"]),
-        described["apps"],
-        described["options"],
-        _choices(described, files.cat_file(f"{target}/validation.csv")),
-    )
+    if files.exists(folder):
+        files.rm(folder, recursive=True)
 
 
 def _choices(described: dict, validation: bytes) -> dict[str, Choice]:
