@@ -13,6 +13,7 @@ import pytest
 
 from trackline import forgetting, privacy
 from trackline.publish import publish
+from trackline.recommender import store
 from trackline.settings import RefusedError, Settings
 
 FORGOTTEN, KEPT = "forget-me-4711", "keep-me-0815"
@@ -74,8 +75,13 @@ def test_gone_for_good(project, monkeypatch, key):
         "select count(*) from dim_students where student_id = ?", [stored]
     ) == [(1,)]
 
+    knew = store.versions(settings.models, "north")
+    assert len(knew) == 1
+
     forgetting.forget(settings, "north", FORGOTTEN)
 
+    (learned_again,) = store.versions(settings.models, "north")
+    assert learned_again not in knew
     for name in {stored, FORGOTTEN}:
         assert files_naming(project.root, name) == []
     kept = privacy.pseudonym(key, "north", KEPT) if key else KEPT
