@@ -9,7 +9,7 @@ import requests
 __all__ = ["Prediction", "PredictionClient", "ServerError"]
 
 NO_ERROR = 0
-CONNECT_SECONDS = 10
+CONNECT_SECONDS, DELETE_SECONDS = 10, 10
 
 
 class ServerError(RuntimeError):
@@ -44,19 +44,22 @@ class PredictionClient:
         Such as http://127.0.0.1:5000.
     user, password : str
     timeout : float
-        Seconds for one request, once a server has answered the call.
+        Seconds for one request; it is given up sooner if a server does not answer the
+        call for its version, or hangs when it is to delete, as it may be asked again.
     """
 
     def __init__(
         self, url: str, user: str, password: str, timeout: float = 1200
     ) -> None:
-        self._url, self._timeout = url.rstrip("/"), (CONNECT_SECONDS, timeout)
+        self._url, self._timeout = url.rstrip("/"), timeout
         self._session = requests.Session()
         self._session.auth = (user, password)
 
     def version(self) -> str:
         """Return the server's protocol version."""
-        return self._ask("GET", "/version").text.strip()
+        # of two timeouts a body would have to be sent within the first: here is none
+        timeout = (CONNECT_SECONDS, self._timeout)
+        return self._ask("GET", "/version", timeout=timeout).text.strip()
 
     def train(self, uniqueid: str, dirhash: str, dataset: bytes) -> dict[str, object]:
         """Train on a labelled dataset; status and info of the answer.
@@ -123,7 +126,7 @@ class PredictionClient:
 
     def delete(self, uniqueid: str) -> None:
         """Remove a model; nothing happens if there is none."""
-        self._post("/deletemodel", {"uniqueid": uniqueid})
+        self._post("/deletemodel", {"uniqueid": uniqueid}, timeout=DELETE_SECONDS)
 
     def _answer(
         self, path: str, fields: dict[str, str], dataset: bytes
@@ -138,16 +141,28 @@ class PredictionClient:
         return answer
 
     def _post(
-        self, path: str, fields: dict[str, str], **files: bytes
+        self,
+        path: str,
+        fields: dict[str, str],
+        *,
+        timeout: float | None = None,
+        **files: bytes,
     ) -> requests.Response:
         parts = {name: (None, value) for name, value in fields.items()}
         parts |= {name: (f"{name}.bin", content) for name, content in files.items()}
-        return self._ask("POST", path, files=parts)
+        return self._ask("POST", path, timeout=timeout, files=parts)
 
-    def _ask(self, method: str, path: str, **given: object) -> requests.Response:
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        timeout: float | tuple[float, float] | None = None,
+        **given: object,
+    ) -> requests.Response:
         try:
             response = self._session.request(
-                method, self._url + path, timeout=self._timeout, **given
+                method, self._url + path, timeout=timeout or self._timeout, **given
             )
         except requests.RequestException as error:
             raise ServerError(
