@@ -156,6 +156,10 @@ WRONG_CELLS = {
         ("*,deciles,", "*,quarters,", "duplicate_row", "which one"),
     ],
     "prediction_models.csv": [
+        ("*,no_teaching", "*,no/teaching", "bad_model_id", "forget would miss it"),
+        ("*,no_teaching", "*,.no_teaching", "bad_model_id", "path escapes"),
+        ("*,no_teaching", "*,told", "bad_model_id", "whom notify has told"),
+        ("*,no_teaching", f"*,{'a' * 65}", "bad_model_id", "too long"),
         (
             "course_dropout,course_dropout",
             "course_dropout,course_drop",

@@ -24,6 +24,7 @@ __all__ = [
     "Boolean",
     "DistrictId",
     "IsoDate",
+    "ModelId",
     "MonthDay",
     "Names",
     "Site",
@@ -65,6 +66,17 @@ def _app_id(value: str) -> str:
     if value.casefold() in FRAME_COLUMNS:
         raise broken(
             "reserved_app_id", f"{value!r} is the name of a fixed column of every frame"
+        )
+    return value
+
+
+def _model_id(value: str) -> str:
+    # a folder's name, beside the one of what users have been told
+    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}", value) or value == "told":
+        raise broken(
+            "bad_model_id",
+            f"{value!r} is no model id: 1 to 64 of a-z, A-Z, 0-9, _, - and ., no . in"
+            " front, not 'told'",
         )
     return value
 
@@ -183,6 +195,7 @@ def each_of(rule: str, allowed: Callable[[str], bool], noun: str) -> Any:
 DistrictId = Annotated[str, AfterValidator(_district_id)]
 Site = Annotated[str, AfterValidator(_site)]
 AppId = Annotated[str, AfterValidator(_app_id)]
+ModelId = Annotated[str, AfterValidator(_model_id)]
 Boolean = Annotated[bool, BeforeValidator(_boolean)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
 MonthDay = Annotated[str, AfterValidator(_month_day)]

@@ -147,7 +147,7 @@ class PredictionModel(Row):
     KEY = ("district_id", "model_id")
 
     district_id: cells.Site
-    model_id: Annotated[str, Field(max_length=64)]
+    model_id: cells.ModelId
     target: cells.one_of(*TARGETS, rule="unknown_target")
     indicators: cells.each_of("unknown_indicator", INDICATORS.__contains__, "indicator")
     analysis_interval: str = ""
