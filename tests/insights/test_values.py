@@ -17,6 +17,7 @@ from tests.insights.campus import GRADED, MODULES, POSTS, Campus, models
 from tests.insights.site import build
 from trackline.insights import Tables, predict, train
 from trackline.insights import lock as locks
+from trackline.insights.cleaning import forget_user
 from trackline.insights.datasets import analyses
 from trackline.insights.processors import InProcess, processor_for
 from trackline.insights.store import PREDICTIONS, SAMPLES, Store, definition
@@ -432,6 +433,10 @@ def test_a_training_that_is_killed_says_so(built, tmp_path, monkeypatch):
             run()
     [model] = Store(settings).kept("north")
     assert (model.state()["is_learning"], model.state()["is_trained"]) == (True, False)
+    run()
+    # the next night's may have failed, or no longer have the student
+    assert (model.state()["is_learning"], model.state()["is_trained"]) == (True, True)
+    forget_user(settings, "north", "nobody")
     run()
     assert (model.state()["is_learning"], model.state()["is_trained"]) == (False, True)
 

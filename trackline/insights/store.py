@@ -110,7 +110,8 @@ class Model:
     def state(self) -> dict[str, object]:
         """Return version, definition, whether it is trained, versions at a server.
 
-        `is_learning`: a training goes on, or did not come to its end.
+        `is_learning`: a training goes on, or one of this version did not come to its
+        end since a student was last forgotten.
         """
         empty = {
             "version": 0,

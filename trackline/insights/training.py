@@ -66,7 +66,9 @@ def _train(store: Store, analysis: Analysis) -> dict[str, object]:
             dataset = analysis.dataset(labelled=True)
             if not len(dataset.labels):
                 return outcome(analysis.about, 0, OK, "No new data", version)
-            # one that is killed has learned from people and recorded none
+            # one that is killed has learned from people and recorded none, which the
+            # next one does not put right
+            was_learning = model.state()["is_learning"]
             model.write_state({**model.state(), "is_learning": True})
             answer = processor.train(model, version, to_csv(dataset))
             status = int(answer["status"])
@@ -74,7 +76,7 @@ def _train(store: Store, analysis: Analysis) -> dict[str, object]:
                 # recorded only now: what was not learned is offered again
                 model.append("samples", SAMPLES, version, used(analysis, "train"))
                 model.write_state({**model.state(), "is_trained": True})
-            model.write_state({**model.state(), "is_learning": False})
+            model.write_state({**model.state(), "is_learning": was_learning})
             count = len(dataset.labels)
             return outcome(analysis.about, count, status, words(answer), version)
     except (LockedError, NotReadyError, ServerError) as error:
