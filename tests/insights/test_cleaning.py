@@ -185,7 +185,12 @@ def test_a_removed_model_is_gone_once_no_server_knows_it(server, monkeypatch):
     monkeypatch.setenv("TRACKLINE_SERVER_PASSWORD", "secret")
     model.remove(store.server("north"))
     assert server == [None, model.uniqueid(1)]
-    assert store.kept("north") == []
+    assert model.state()["at_server"] == []
+    left = model.version
+    model.remove(store.server("north"))  # a night later: nothing is left to do
+    assert (server, model.version) == ([None, model.uniqueid(1)], left)
+    # the ids of insights have the version in them, and users have been told of the old
+    assert model.prepare("first", store.server("north")) > left
 
 
 def test_an_evaluation_is_no_version_s_own(project):

@@ -244,7 +244,8 @@ def test_cleaning_and_forgetting(project):
     [removed] = clean_up(settings).itertuples()
     assert (removed.model_id, removed.predictions > 0) == ("no_recent_accesses", True)
     left = (model.parent / "no_recent_accesses").iterdir()
-    assert [path.name for path in left] == [".lock"]
+    assert sorted(path.name for path in left) == [".lock", "model.json"]
+    assert clean_up(settings).empty
     for table in ("rpt_predictions", "rpt_insights", "rpt_insight_recipients"):
         assert project.rows(f"select count(*) from {table} where user_id = '101'") == [
             (0,)

@@ -221,11 +221,13 @@ class Model:
     def remove(self, server: Server | Unknown) -> None:
         """Remove the model. The caller holds its lock.
 
+        model.json is left: a row that comes back has a new version, and its insights
+        ids that nobody has been told of or acted upon.
+
         Raises
         ------
         NotReadyError, ServerError
-            If a prediction server may still know it; then model.json alone is left,
-            which says so.
+            If a prediction server may still know it, as model.json says then.
         """
         self.prepare("", server)
         for path in self.fs.ls(self.folder, detail=False):
@@ -233,7 +235,6 @@ class Model:
             if path.rsplit("/", 1)[-1] not in (".lock", "model.json"):
                 self.fs.rm(path, recursive=True)
         self.leave_server(server)
-        self.fs.rm_file(f"{self.folder}/model.json")
 
     def enter_server(self, version: int) -> None:
         """Remember, before it is sent there, that a server may know a version."""
