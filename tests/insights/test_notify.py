@@ -276,6 +276,16 @@ def test_a_wrong_sender_is_refused_before_anything_is_sent(
     assert not project.models.exists()
 
 
+def test_a_sender_may_have_a_title(insights, by_mail, monkeypatch):
+    """A dot without quotes is obsolete, and what people write."""
+    insights("one", 20, "7")
+    monkeypatch.setenv("TRACKLINE_SMTP_FROM", "Dr. X <a@example.org>")
+    assert run().sent == 1
+    [(_, mail)] = by_mail.mails
+    assert "Dr. X" in mail
+    assert "<a@example.org>" in mail
+
+
 @pytest.fixture
 def elsewhere(by_mail, monkeypatch):
     """Reach the mailbox as NAME, with a password."""

@@ -15,6 +15,7 @@ import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from email.errors import ObsoleteHeaderDefect
 from email.message import EmailMessage
 from ipaddress import ip_address
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -256,7 +257,11 @@ def delivery(settings: Settings) -> Delivery:
     try:
         header = EmailMessage()
         header["From"] = sender
-        is_sound = len(header["From"].addresses) == 1 and not header["From"].defects
+        is_sound = len(header["From"].addresses) == 1 and all(
+            # such as a dot in a name without quotes, which every server takes
+            isinstance(defect, ObsoleteHeaderDefect)
+            for defect in header["From"].defects
+        )
     except (AttributeError, IndexError, ValueError):  # what "a@" comes to
         is_sound = False
     if not is_sound:
