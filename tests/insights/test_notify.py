@@ -6,6 +6,7 @@ import json
 import socketserver
 import ssl
 import threading
+from base64 import b64encode
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import duckdb
@@ -246,7 +247,6 @@ def test_a_message_stays_due_after_any_error(insights, by_mail, monkeypatch):
         ("TRACKLINE_SMTP_URL", "host:25"),
         ("TRACKLINE_SMTP_URL", "smtp://"),
         ("TRACKLINE_SMTP_URL", "smtp://mail..example.org"),
-        ("TRACKLINE_SMTP_URL", "smtp://user:sec%C3%A9@127.0.0.1:25"),
         ("TRACKLINE_WEBHOOK_URL", "hooks.example.org/secret"),
     ],
 )
@@ -258,6 +258,13 @@ def test_a_wrong_url_is_refused_before_anything_is_sent(
     with pytest.raises(RefusedError, match=f"{variable} is no URL") as refused:
         run()
     assert "sec" not in str(refused.value)
+
+
+def test_a_password_that_smtp_cannot_take_is_refused(project, by_mail, monkeypatch):
+    monkeypatch.setenv("TRACKLINE_SMTP_URL", "smtp://user:sec%C3%A9@127.0.0.1:25")
+    with pytest.raises(RefusedError, match="password that is not ASCII") as refused:
+        run()
+    assert "sec%" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -334,10 +341,11 @@ def test_this_machine_needs_no_valid_certificate(
 
 def test_dry_run_and_web_hook(insights, project, monkeypatch):
     insights("one", 20, "7")
-    posted = []
+    posted, logins = [], []
 
     class Hook(BaseHTTPRequestHandler):
         def do_POST(self):
+            logins.append(self.headers["Authorization"])
             posted.append(
                 json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             )
@@ -358,11 +366,14 @@ def test_dry_run_and_web_hook(insights, project, monkeypatch):
     server = HTTPServer(("127.0.0.1", 0), Hook)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setenv(
-        "TRACKLINE_WEBHOOK_URL", f"http://127.0.0.1:{server.server_address[1]}/"
+        "TRACKLINE_WEBHOOK_URL",
+        f"http://user:%E2%82%AC@127.0.0.1:{server.server_address[1]}/",
     )
     assert (run().sent, run().sent) == (1, 0)
     server.shutdown()
     server.server_close()
+    # unlike SMTP, HTTP signs in with any password
+    assert logins == [f"Basic {b64encode('user:€'.encode()).decode()}"]
     assert posted == [
         {
             "district_id": "north",

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from email.errors import ObsoleteHeaderDefect
 from email.message import EmailMessage
 from ipaddress import ip_address
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, unquote, unquote_to_bytes, urlsplit
 
 import duckdb
 import requests
@@ -246,9 +246,14 @@ def delivery(settings: Settings) -> Delivery:
             "set TRACKLINE_SMTP_URL or TRACKLINE_WEBHOOK_URL: that is how messages go"
         )
     if webhook:
-        _url("TRACKLINE_WEBHOOK_URL", webhook, "https", "http")
-        return lambda message: _post(webhook, message)
+        hook = _url("TRACKLINE_WEBHOOK_URL", webhook, "https", "http")
+        return lambda message: _post(hook, message)
     server = _url("TRACKLINE_SMTP_URL", smtp, "smtp", "smtps")
+    if not unquote(f"{server.username}{server.password}").isascii():
+        raise RefusedError(
+            "TRACKLINE_SMTP_URL has a user or password that is not ASCII: SMTP signs"
+            " in with nothing else"
+        )
     sender = os.environ.get("TRACKLINE_SMTP_FROM", "")
     if not sender:
         raise RefusedError(
@@ -277,9 +282,6 @@ def _url(variable: str, text: str, *schemes: str) -> SplitResult:
         url = urlsplit(text)
         is_sound = url.scheme in schemes and url.hostname and url.port != 0
         (url.hostname or "").encode("idna")
-        # SMTP signs in with nothing else
-        for secret in (url.username, url.password):
-            unquote(secret or "").encode("ascii")
     except ValueError:  # the port is no number, the host's name has an empty part
         is_sound = False
     if not is_sound:  # it may hold a password: it is not shown
@@ -287,7 +289,7 @@ def _url(variable: str, text: str, *schemes: str) -> SplitResult:
     return url
 
 
-def _post(url: str, message: Message) -> Callable[[], None]:
+def _post(url: SplitResult, message: Message) -> Callable[[], None]:
     body = {
         "district_id": message.district_id,
         "user_id": message.user_id,
@@ -297,7 +299,15 @@ def _post(url: str, message: Message) -> Callable[[], None]:
             for row in message.insights
         ],
     }
-    return lambda: requests.post(url, json=body, timeout=SECONDS).raise_for_status()
+    # as bytes: what is not Latin-1 could not be sent otherwise
+    auth = (
+        (unquote_to_bytes(url.username), unquote_to_bytes(url.password or ""))
+        if url.username
+        else None
+    )
+    return lambda: requests.post(
+        url.geturl(), json=body, auth=auth, timeout=SECONDS
+    ).raise_for_status()
 
 
 def _mail(
