@@ -75,6 +75,22 @@ def test_what_a_server_learned_is_forgotten_or_told(server, monkeypatch):
     assert not model.state()["is_trained"]
 
 
+def test_a_server_that_is_gone_keeps_no_other_model_from_forgetting(server):
+    """And the way out is told: whoever must forget cannot go on without it."""
+    settings = Settings.from_environment()
+    first, second = (
+        learned(Store(settings).model("north", name)) for name in ("first", "second")
+    )
+    first.enter_server(1)
+    way = f"empty at_server in {first.folder}/model.json. Run the same command again"
+    with pytest.raises(RefusedError, match=way):
+        forget_user(settings, "north", "7")
+    assert (users_of(first), users_of(second)) == (["7", "8"], [])
+    first.write_state({**first.state(), "at_server": []})
+    forget_user(settings, "north", "7")
+    assert users_of(first) == []
+
+
 def test_a_server_is_asked_again_to_forget_an_old_version(server, monkeypatch):
     """And holds up no new one, wherever that is learned."""
     monkeypatch.setenv("TRACKLINE_SERVER_PASSWORD", "secret")

@@ -146,16 +146,24 @@ def forget_user(settings: Settings, district_id: str, user_id: str) -> None:
         it learned from the user.
     """
     store = Store(settings)
+    refusals = []
     # also of models, and of a district, whose rows were removed from the seeds
     for model in store.kept(district_id):
+        known = (
+            f"the model {model.model_id} of {district_id} may still know the student"
+        )
         try:
             with model.alone():
                 _forget(store, model, user_id)
-        except (LockedError, NotReadyError, ServerError) as error:
-            raise RefusedError(
-                f"the model {model.model_id} of {district_id} may still know the"
-                f" student: {error}. Run the same command again."
-            ) from None
+        except LockedError as error:
+            refusals.append(f"{known}: {error}.")
+        except (NotReadyError, ServerError) as error:
+            refusals.append(
+                f"{known}: {error}; if that server is gone for good, empty at_server in"
+                f" {model.folder}/model.json."
+            )
+    if refusals:
+        raise RefusedError(" ".join([*refusals, "Run the same command again."]))
 
 
 def _forget(store: Store, model: Model, user_id: str) -> None:
