@@ -116,6 +116,27 @@ def test_a_server_may_know_a_student_by_an_old_version(server, monkeypatch):
     assert (server, model.state()["at_server"]) == ([None, model.uniqueid(1)], [])
 
 
+def test_an_evaluation_that_a_server_may_know_is_forgotten(server, monkeypatch):
+    """One that was killed left everybody's rows there, under an id of its own."""
+    monkeypatch.setenv("TRACKLINE_SERVER_PASSWORD", "secret")
+    store, name = Store(), "evaluation-quarters"
+    model = store.model("north", "course_dropout")  # evaluated before its first night
+    with model.alone():
+        model.enter_server(name)
+        # one that goes on is no old version
+        assert model.prepare("second", store.server("north")) == 1
+    model.enter_server(1)
+    assert (server, model.state()["at_server"]) == ([], [name, 1])
+    never_run = store.model("north", "never_run")
+    never_run.enter_server(name)
+    with pytest.raises(RefusedError, match="may still know the student"):
+        forget_user(Settings.from_environment(), "north", "9")
+    forget_user(Settings.from_environment(), "north", "9")
+    assert set(server) == {None, model.uniqueid(name), never_run.uniqueid(name)}
+    assert model.state()["at_server"] == [1]
+    assert never_run.state()["at_server"] == []
+
+
 def test_removed_models_and_districts_forget_too(project):
     """Their rows left the seeds; their files, and what they learned, did not."""
     store = Store()

@@ -163,6 +163,8 @@ def test_an_evaluation_counts_without_its_log(
 
     class Client:
         def evaluate(self, uniqueid, dirhash, dataset, **bounds):
+            # a run that is killed now has to be forgotten yet
+            assert model.state()["at_server"] == ["evaluation-quarters"]
             known.add(uniqueid)
             return {"status": 0, "score": 0.8, **answer}
 
@@ -180,6 +182,7 @@ def test_an_evaluation_counts_without_its_log(
     assert rated["score"] == 0.8
     # the reference keeps a model of every evaluation until it is told to forget it
     assert not known
+    assert model.state()["at_server"] == []
     files = (path for path in Path(rated["dir"]).rglob("*") if path.is_file())
     assert sorted(path.name for path in files) == written
 

@@ -178,8 +178,9 @@ def _forget(store: Store, model: Model, user_id: str) -> None:
     is_unknown = model.state()["is_learning"]
     has_learned = is_unknown or (samples[mine].purpose == "train").any()
     # of older versions nobody knows any more from whom they learned
-    kept = None if has_learned else version
-    model.leave_server(store.server(model.district_id), kept)
+    known = model.state()["at_server"]
+    gone = [one for one in known if has_learned or one != version]
+    model.leave_server(store.server(model.district_id), gone)
     if has_learned:
         # the samples are removed last: they tell the next run what is still to be done
         model.write_state({**model.state(), "is_trained": False})

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from trackline.insights.datasets import Analysis, Tables, analyses, to_csv
+from trackline.insights.lock import LockedError
 from trackline.insights.pages import write_pages
 from trackline.insights.processors import NotReadyError, words
 from trackline.insights.store import Store
@@ -82,7 +83,7 @@ def _evaluate(store: Store, analysis: Analysis) -> None:
         else:
             answer = processor.evaluate(model, about.analysis_interval, to_csv(dataset))
             write_pages(model.fs, str(answer["dir"]), analysis, dataset, answer)
-    except (NotReadyError, ServerError) as error:
+    except (LockedError, NotReadyError, ServerError) as error:
         answer = {"status": GENERAL_ERROR, "info": [str(error)]}
     model.add_evaluation(
         {

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from trackline.config import Configuration
+from trackline.insights.lock import LockedError
 from trackline.predictions import service
 from trackline.predictions.archive import unpack
 from trackline.predictions.client import PredictionClient, ServerError, message
@@ -138,8 +139,11 @@ class Server:
     ) -> dict[str, object]:
         """Let the server evaluate; fetch its pages, and leave nothing there."""
         # no version's id: the reference stores what it evaluates
-        uniqueid = model.uniqueid(f"evaluation-{interval}")
+        name = f"evaluation-{interval}"
+        uniqueid = model.uniqueid(name)
         dirhash = f"{uniqueid[:24]}-evaluation"
+        with model.alone():
+            model.enter_server(name)
         answer = self.client.evaluate(
             uniqueid,
             dirhash,
@@ -151,8 +155,9 @@ class Server:
         folder = model.evaluation(interval)
         runid = folder.reserve_run()
         folder.write_run(runid, self._log(uniqueid, dirhash, answer))
-        with contextlib.suppress(ServerError):  # then the next evaluation does
-            self.client.delete(uniqueid)
+        # else the next evaluation does, or who forgets a student
+        with contextlib.suppress(LockedError, ServerError), model.alone():
+            model.leave_server(self, [name])
         return {**answer, "dir": f"{folder.path}/logs/{runid}"}
 
     def _log(
@@ -165,9 +170,9 @@ class Server:
         except (ServerError, KeyError, TypeError, ValueError):
             return {}
 
-    def delete(self, model: Model, version: int) -> None:
-        """Let the server forget; ServerError, if it may still know the version."""
-        self.client.delete(model.uniqueid(version))
+    def delete(self, model: Model, of: int | str) -> None:
+        """Let the server forget; ServerError, if it may still know it."""
+        self.client.delete(model.uniqueid(of))
 
     @staticmethod
     def _ids(model: Model, version: int) -> tuple[str, str]:

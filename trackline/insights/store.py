@@ -1,7 +1,7 @@
 """What is kept of every model below TRACKLINE_MODELS: plain files, one per table.
 
 `insights/<district>/<model>/model.json` says which version of its definition a model
-has, whether it is trained, and which versions a prediction server may know;
+has, whether it is trained, and what a prediction server may know;
 `<version>/samples.parquet` which samples it has used, `predictions.parquet` what it
 predicted, `execution/` the classifier; `evaluations.json` and `evaluation/` what
 evaluations came to, whatever the version. A file is replaced whole. The tables of dbt
@@ -14,7 +14,7 @@ import contextlib
 import hashlib
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import singledispatch
 from pathlib import Path
@@ -108,8 +108,9 @@ class Model:
             yield
 
     def state(self) -> dict[str, object]:
-        """Return version, definition, whether it is trained, versions at a server.
+        """Return version, definition, whether it is trained, what is at a server.
 
+        `at_server`: versions, and evaluations such as `evaluation-quarters`.
         `is_learning`: a training goes on, or one of this version did not come to its
         end since a student was last forgotten.
         """
@@ -215,7 +216,15 @@ class Model:
             )
         # a server that is gone holds up nothing: the next call asks it again
         with contextlib.suppress(NotReadyError, ServerError):
-            self.leave_server(server, self.version)
+            # an evaluation may be going on, which leaves by itself
+            self.leave_server(
+                server,
+                [
+                    one
+                    for one in self.state()["at_server"]
+                    if isinstance(one, int) and one != self.version
+                ],
+            )
         return self.version
 
     def remove(self, server: Server | Unknown) -> None:
@@ -234,28 +243,32 @@ class Model:
             # the lock's file is held, and others may be waiting for it
             if path.rsplit("/", 1)[-1] not in (".lock", "model.json"):
                 self.fs.rm(path, recursive=True)
-        self.leave_server(server)
+        self.leave_server(server, self.state()["at_server"])
 
-    def enter_server(self, version: int) -> None:
-        """Remember, before it is sent there, that a server may know a version."""
+    def enter_server(self, new: int | str) -> None:
+        """Remember, before it is sent, that a server may know a version or evaluation.
+
+        The caller holds the model's lock.
+        """
         state = self.state()
-        known = {*state["at_server"], version}
-        self.write_state({**state, "at_server": sorted(known)})
+        known = [one for one in state["at_server"] if one != new]
+        self.write_state({**state, "at_server": [*known, new]})
 
-    def leave_server(self, server: Server | Unknown, kept: int | None = None) -> None:
-        """Let the prediction server forget every version but one.
+    def leave_server(self, server: Server | Unknown, gone: Iterable[int | str]) -> None:
+        """Let the prediction server forget versions or evaluations.
+
+        The caller holds the model's lock.
 
         Raises
         ------
         NotReadyError, ServerError
-            If it may still know another; those are remembered.
+            If it may still know one; that, and those after it, are remembered.
         """
-        for version in self.state()["at_server"]:
-            if version != kept:
-                server.delete(self, version)
-                state = self.state()
-                known = [one for one in state["at_server"] if one != version]
-                self.write_state({**state, "at_server": known})
+        for old in gone:
+            server.delete(self, old)
+            state = self.state()
+            known = [one for one in state["at_server"] if one != old]
+            self.write_state({**state, "at_server": known})
 
     def _json(self, name: str, default: object) -> object:
         try:
@@ -312,7 +325,7 @@ class Store:
         ]
 
     def kept(self, district_id: str) -> list[Model]:
-        """Return every model of a site that has a version, configured or not.
+        """Return every model of a site that has a state, configured or not.
 
         Whoever removes people looks through these: a model whose row was removed still
         has what it learned and predicted of them.
@@ -324,7 +337,7 @@ class Store:
             return []
         names = [place.rstrip("/").rsplit("/", 1)[-1] for place in places]
         models = [self.model(district_id, name) for name in names]
-        return [model for model in models if model.version]
+        return [model for model in models if fs.exists(f"{model.folder}/model.json")]
 
     def processor(self, analysis: pd.Series) -> Processor:
         """Return what learns and predicts for an analysis."""
