@@ -104,6 +104,19 @@ def test_a_server_is_asked_again_to_forget_an_old_version(server, monkeypatch):
     assert (server, model.state()["at_server"]) == ([None, model.uniqueid(1)], [2])
 
 
+@pytest.mark.parametrize("is_here", [True, False])
+def test_a_model_of_an_earlier_release_may_be_at_a_server(project, is_here):
+    """Its model.json does not say so: it has no classifier here."""
+    model = learned(Store().model("north", "course_dropout"))
+    state = model.state()
+    del state["at_server"]
+    model.write_state(state)
+    if is_here:
+        model.fs.makedirs(model.files(1).path)
+    assert model.prepare("second", NOBODY) == 2
+    assert model.state()["at_server"] == ([] if is_here else [1])
+
+
 def test_a_server_may_know_a_student_by_an_old_version(server, monkeypatch):
     monkeypatch.setenv("TRACKLINE_SERVER_PASSWORD", "secret")
     store = Store()

@@ -121,7 +121,14 @@ class Model:
             "is_learning": False,
             "at_server": [],
         }
-        return {**empty, **self._json("model.json", {})}
+        written = self._json("model.json", {})
+        state = {**empty, **written}
+        if state["is_trained"] and "at_server" not in written:
+            # written before there was such a list: what is not here is at a server
+            version = state["version"]
+            is_here = self.fs.exists(self.files(version).path)
+            state["at_server"] = [] if is_here else [version]
+        return state
 
     def write_state(self, state: dict[str, object]) -> None:
         """Replace the state."""
