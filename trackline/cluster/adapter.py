@@ -42,6 +42,8 @@ SETTINGS = {
     "spark.sql.ansi.doubleQuotedIdentifiers": "true",
     # only the days that are written are replaced
     "spark.sql.sources.partitionOverwriteMode": "dynamic",
+    # a metastore is asked for a range of days: a list of 200 is more than Derby parses
+    "spark.sql.hive.metastorePartitionPruningInSetThreshold": "10",
 }
 
 _prepared: set[str] = set()
