@@ -79,11 +79,15 @@ def co_use(
         con.register("co_use_of_district", counts)
         con.execute("insert into co_use_counts select * from co_use_of_district")
         con.unregister("co_use_of_district")
-    return con.sql(
-        "select app_id, next_app_id, sum(pair_count)::bigint as pair_count,"
+    con.execute(
+        "create or replace temp table co_use_sums as select app_id, next_app_id,"
+        " sum(pair_count)::bigint as pair_count,"
         " sum(weighted_count)::bigint as weighted_count"
         " from co_use_counts group by app_id, next_app_id"
     )
+    # a hundred times as many rows, which would stay in memory for the rest of a build
+    con.execute("drop table co_use_counts")
+    return con.table("co_use_sums")
 
 
 def _by_district(
