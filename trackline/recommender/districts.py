@@ -81,7 +81,7 @@ class Options:
     pool_below: int = 100
     include_familiar: bool = True
     settings_days: int = 7
-    settings_from: int = 4000
+    settings_from: int = 2500
     random_state: int = 0
 
 
@@ -226,7 +226,6 @@ def each_district(
         "histories": _loader(histories),
         "co_use": co_use,
     }
-
     if not options.pooling:
         del load["co_use"]
 
@@ -400,7 +399,7 @@ def _one(
         pooled if few else None,
         None if kept is None else kept.choices,
     )
-    # the sample is what validation asks; the matrix knows all of them
+    # beside the sample, which validation asks, the matrix knows all of them
     model.students_ = None
 
     local = effects[effects["district_id"] == district]
