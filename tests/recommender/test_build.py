@@ -151,6 +151,37 @@ def test_who_gets_what_and_tiny_districts_say_what_they_did(project):
         assert card.startswith(f"# Recommendation model of {district}")
 
 
+def test_a_large_district_keeps_its_settings_for_a_week(project, monkeypatch):
+    project.configure([{"district_id": "north"}], {"north": APPS})
+    deliver(project, "north", 60)
+    large = (*ONLY, "--vars", "{settings_from: 40}")
+
+    def night(as_of, *more):
+        monkeypatch.setenv("TRACKLINE_AS_OF", as_of)
+        project.build(*large, *more)
+        ((model_id,),) = project.rows(
+            "select distinct model_id from rpt_recommendations"
+        )
+        return model_id, json.loads(stored(project, "north")[f"{model_id}/model.json"])
+
+    _, first = night("2025-03-01")
+    assert first["chosen_on"] == "2025-03-01"
+    assert first["options"]["settings_days"] == 7
+    # another student's use: other weights by the same settings
+    write(project, "north", [("new", "app1", START, 20)], [], "2")
+    model_id, later = night("2025-03-07")
+    assert model_id != first["model_id"]
+    assert later["chosen_on"] == "2025-03-01"
+    assert (
+        later["scorers"]["complete"]["blend"] == first["scorers"]["complete"]["blend"]
+    )
+    incremental = read(project, "north", "*")
+    night("2025-03-07", "--full-refresh")
+    assert read(project, "north", "*") == incremental
+    _, next_week = night("2025-03-08")
+    assert next_week["chosen_on"] == "2025-03-08"
+
+
 @pytest.mark.parametrize("pooling", [True, False])
 def test_a_canary_is_felt_at_home_and_nowhere_else(project, pooling):
     names = ("north", "south", "small")
