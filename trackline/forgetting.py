@@ -57,11 +57,14 @@ def forget(settings: Settings, district_id: str, student_id: str) -> bool:
         stored_id = privacy.pseudonym(settings.pseudonym_key, district_id, student_id)
     # the build below learns again, without the student, what had learned from them
     forget_user(settings, district_id, stored_id)
-    store.remove(settings.models, district_id)
     is_found = False
-    if settings.warehouse.exists():
+    is_built = settings.warehouse.exists()
+    if is_built:
         is_found = _holds(settings.warehouse, district_id, stored_id)
         _dbt("run-operation", "forget_student", district_id, stored_id)
+    # not before: where the warehouse is held by another, its tables name these models
+    store.remove(settings.models, district_id)
+    if is_built:
         # sums that the student was part of are made again without
         _dbt("build", "", district_id, stored_id)
         compact(settings.warehouse)
