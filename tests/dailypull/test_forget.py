@@ -78,6 +78,15 @@ def test_gone_for_good(project, monkeypatch, key):
     knew = store.versions(settings.models, "north")
     assert len(knew) == 1
 
+    def held(*arguments):
+        raise RefusedError("something else holds the warehouse")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(forgetting, "_dbt", held)
+        with pytest.raises(RefusedError, match="holds"):
+            forgetting.forget(settings, "north", FORGOTTEN)
+    assert store.versions(settings.models, "north") == knew
+
     forgetting.forget(settings, "north", FORGOTTEN)
 
     (learned_again,) = store.versions(settings.models, "north")
