@@ -16,7 +16,7 @@ from recommender_data import co_use, warehouse
 
 from trackline.recommender import Recommender, districts, model, reasons, store
 from trackline.recommender.districts import (
-    COLUMNS,
+    SCHEMA,
     Options,
     each_district,
     recommend_districts,
@@ -24,7 +24,7 @@ from trackline.recommender.districts import (
 from trackline.recommender.frames import encode
 from trackline.recommender.gram import blocks, gram_of
 from trackline.recommender.model import sample_of
-from trackline.recommender.pool import of_others, pool_size
+from trackline.recommender.pool import Pool
 from trackline.recommender.tasks import Candidate
 
 
@@ -40,7 +40,7 @@ def result(tables):
 
 def test_columns_ranks_and_rules(tables, result):
     made = result.recommendations
-    assert made.columns.tolist() == COLUMNS
+    assert made.columns.tolist() == SCHEMA.names
     assert set(made.district_id) == {"north", "south", "tiny"}
     ranks = made.groupby(["district_id", "student_id"])["rank"]
     assert (ranks.min() == 1).all()
@@ -151,12 +151,12 @@ def test_a_canary_in_one_district_changes_no_other(tables):
 def test_pooled_counts_under_ten_students_are_left_out(tables):
     apps = np.array([f"app{i:02d}" for i in range(12)], dtype=object)
     everywhere, own = tables["co_use"], gram(tables, "south", apps)
-    pooled = of_others(everywhere, pool_size(everywhere), own, apps)
+    pooled = Pool.of(everywhere).without(own, apps)
     counts = pooled.pair * 265
     assert counts[counts > 0].min() >= 9.5
     # a district of one student pools nothing
     lone = everywhere[everywhere.district_id.isin(["south", "tiny"])]
-    assert of_others(lone, pool_size(lone), own, apps) is None
+    assert Pool.of(lone).without(own, apps) is None
 
 
 def gram(tables, district, apps):
@@ -171,9 +171,7 @@ def test_a_pool_from_summed_rows_is_that_of_all_rows(tables):
     summed = both.groupby(["app_id", "next_app_id"], as_index=False)[counts].sum()
     apps = np.sort(both.app_id.unique()).astype(object)
     own = gram(tables, "south", apps)
-    one, other = (
-        of_others(rows, pool_size(rows), own, apps) for rows in (both, summed)
-    )
+    one, other = (Pool.of(rows).without(own, apps) for rows in (both, summed))
     np.testing.assert_array_equal(one.centred(), other.centred())
     assert one.n_bands == 1
 
@@ -300,13 +298,11 @@ def test_card_tells_what_it_must(result):
 def large(tables, day="2026-03-02", **options):
     """Give what `each_district` takes, for a district that is large from 100 on."""
     north = {n: t[t.district_id == "north"] for n, t in tables.items()}
-    shared = tables["co_use"]
     return {
         "apps": north["apps"].assign(as_of=pd.Timestamp(day)),
         "students": north["students"],
         "histories": north["histories"],
-        "co_use": lambda district: shared,
-        "pool": pool_size(shared),
+        "pool": Pool.of(tables["co_use"]),
         "options": Options(**({"settings_from": 100} | options)),
     }
 
@@ -341,7 +337,7 @@ def test_a_large_district_keeps_its_settings_and_learns_from_the_new_rows(
     root, before = searched
     known = partial(store.chosen, root)
     (same,) = each_district(**large(tables), chosen=known)
-    pd.testing.assert_frame_equal(same.recommendations, before.recommendations)
+    assert same.recommendations.equals(before.recommendations)
     assert same.model.files() == before.model.files(), "the same day, the same bytes"
 
     history = tables["histories"]
@@ -429,25 +425,18 @@ def test_another_selection_of_apps_is_searched_anew(tables, searched, searches):
     given["apps"] = given["apps"][given["apps"].app_id != "app03"]
     (made,) = each_district(**given, chosen=partial(store.chosen, root))
     assert searches == ["complete", "next"]
-    assert "app03" not in set(made.recommendations.app_id)
+    assert "app03" not in made.recommendations["app_id"].to_pylist()
 
 
 def test_what_comes_out_does_not_depend_on_how_many_districts_are_at_work(tables):
     def done(workers):
-        shared = tables["co_use"]
         tables_of = {n: tables[n] for n in ("apps", "students", "histories")}
-        return list(
-            each_district(
-                **tables_of,
-                co_use=lambda district: shared,
-                pool=pool_size(shared),
-                workers=workers,
-            )
-        )
+        pool = Pool.of(tables["co_use"])
+        return list(each_district(**tables_of, pool=pool, workers=workers))
 
     for one, other in zip(done(1), done(3), strict=True):
         assert one.district_id == other.district_id
-        pd.testing.assert_frame_equal(one.recommendations, other.recommendations)
+        assert one.recommendations.equals(other.recommendations)
         assert one.model.files() == other.model.files()
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 from recommender_data import warehouse
 
 from benchmarks.simulations import run, simulate
@@ -33,6 +34,50 @@ def test_fewer_than_thirty_students_in_an_arm_give_no_estimate():
     assert fit_district(students.head(40), uses) is None
     level = students.assign(later_score=50.0)
     assert fit_district(level, uses) is None, "all scores equal: nothing to explain"
+
+
+@pytest.mark.parametrize("schools", [False, True])
+@pytest.mark.parametrize("alike", [False, True])
+def test_the_estimate_is_least_squares_with_robust_variances(schools, alike):
+    students, uses = simulate(2)[0]["d0"]
+    if not schools:
+        students = students.drop(columns="school_id")
+    # a grade that is another name of the band: the columns explain one another
+    grade = students.band if alike else students.band.map(lambda band: "all")
+    students = students.assign(grade_level=grade)
+    fit = fit_district(students.sample(frac=1, random_state=0), uses)
+
+    minutes = uses.pivot_table(
+        index="student_id", columns="app_id", values="usage_minutes", aggfunc="sum"
+    ).reindex(students.student_id)[fit.apps]
+    of_all = uses.groupby("student_id").usage_minutes.sum()
+
+    def standard(values):
+        return (values - values.mean()) / values.std()
+
+    def dummies(column):
+        return pd.get_dummies(column, drop_first=True).to_numpy(float)
+
+    total = standard(np.log1p(of_all.reindex(students.student_id).fillna(0).to_numpy()))
+    prior = standard(students.prior_score.to_numpy())
+    later = standard(students.later_score.to_numpy())
+    x = np.column_stack(
+        [minutes.gt(0).to_numpy(float), np.ones(len(prior)), prior, prior**2, total]
+        + [dummies(students[name]) for name in ("band", "grade_level")]
+    )
+    hat = np.linalg.pinv(x)
+    residual = later - x @ hat @ later
+    each = hat * (residual / (1 - np.einsum("ij,ji->i", x, hat)))
+    variance = np.square(each).sum(axis=1)
+    if schools:
+        school = pd.get_dummies(students.school_id).to_numpy(float)
+        (n, p), g = x.shape, school.shape[1]
+        summed = np.square((hat * residual) @ school).sum(axis=1)
+        clustered = g / (g - 1) * (n - 1) / (n - p) * summed
+        variance = np.maximum(variance, clustered)
+    many = len(fit.apps)
+    np.testing.assert_allclose(fit.effect, (hat @ later)[:many], rtol=1e-6)
+    np.testing.assert_allclose(fit.variance, variance[:many], rtol=1e-6)
 
 
 def test_without_a_placebo_there_is_no_badge():

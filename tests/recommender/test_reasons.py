@@ -80,7 +80,7 @@ def test_reasons_in_words():
         np.array([1234, 9, 10, 0]),
         effects,
     )
-    assert texts.tolist() == [
+    assert texts.to_pylist() == [
         "Fits with your use of Maps and Art: 1,234 similar students use it with Maps."
         " Its use is associated with improvement: +0.12 SD in the later score"
         " (+0.04 to +0.21); not proof of cause.",

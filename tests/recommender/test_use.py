@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from trackline.recommender.gram import gram_of
-from trackline.recommender.pool import of_others, pool_size
+from trackline.recommender.pool import Pool
 from trackline.recommender.use import Use
 
 APPS = np.array(["art", "maps", "math"], dtype=object)
@@ -81,7 +81,7 @@ def test_the_fingerprint_tells_who_is_asked():
     assert len(prints) == 2
 
 
-def test_of_others_is_what_is_not_ones_own_and_not_of_a_few():
+def test_what_is_borrowed_is_what_is_not_ones_own_and_not_of_a_few():
     # here: two students, one of art and maps, one of art
     own = gram_of(
         [(Use.of(
@@ -104,11 +104,21 @@ def test_of_others_is_what_is_not_ones_own_and_not_of_a_few():
         ],
         columns=["app_id", "next_app_id", "pair_count", "weighted_count"],
     )
-    assert pool_size(shared) == 52
-    others = of_others(shared, 52, own, APPS)
+    pool = Pool.of(shared)
+    assert pool.n_students == 52
+    others = pool.without(own, APPS)
     expected = np.array([[40, 11, 0], [11, 10, 0], [0, 0, 0]]) / 50
     np.testing.assert_allclose(others.pair, expected)
     # less one's own: 1 + 0.5 for art, 0.5 for the pair and for maps
     millions = np.array([[29, 5.5, 0], [5.5, 11, 0], [0, 0, 0]]) / 50
     np.testing.assert_allclose(others.weighted, millions * 1e6)
-    assert of_others(shared, 11, own, APPS) is None
+    assert Pool.of(shared, 11).without(own, APPS) is None
+
+
+def test_an_app_that_nobody_used_is_borrowed_as_none():
+    nobody = gram_of([], 3)
+    rows = [("maps", "maps", 30, 30_000_000)]
+    columns = ["app_id", "next_app_id", "pair_count", "weighted_count"]
+    for shared, used in ((rows, [0, 1, 0]), ([], [0, 0, 0])):
+        pool = Pool.of(pd.DataFrame(shared, columns=columns), 30)
+        assert np.diag(pool.without(nobody, APPS).pair).tolist() == used

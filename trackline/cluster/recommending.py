@@ -18,16 +18,22 @@ from pyspark.sql.connect.dataframe import DataFrame
 from pyspark.sql.connect.session import SparkSession
 
 from trackline.cluster.dialect import for_spark
-from trackline.cluster.types import arrow_type, spark_type
+from trackline.cluster.types import spark_schema
 from trackline.recommender import store
-from trackline.recommender.build import HISTORIES, POOL_SIZE, STUDENTS, TYPES
-from trackline.recommender.districts import Options, effects_of, one_district
+from trackline.recommender.build import HISTORIES, STUDENTS
+from trackline.recommender.districts import SCHEMA, Options, effects_of, one_district
 from trackline.recommender.outcome import Outcome, fit_district
+from trackline.recommender.pool import Pool
 from trackline.recommender.sql import pooled_sql
 
 __all__ = ["build", "co_use"]
 
-FIT = {"district_id": "varchar", "fit": "varchar"}
+FIT = pa.schema([("district_id", pa.string()), ("fit", pa.string())])
+# `Pool.n_students`: a task has the pairs of its own district's apps only
+STUDENTS_OF_POOL = (
+    "coalesce(round(sum(case when app_id = next_app_id then weighted_count end) / 1e6),"
+    " 0) as pool"
+)
 
 
 def co_use(session: SparkSession, histories: DataFrame) -> DataFrame:
@@ -54,11 +60,11 @@ def build(
     ).collect()
     outcomes = {row["district_id"]: _outcome(row["fit"]) for row in fits}
     effects = effects_of(dict(sorted(outcomes.items())), options)
-    pool = tables["co_use"].selectExpr(POOL_SIZE).collect()[0]["pool"]
+    pool = tables["co_use"].selectExpr(STUDENTS_OF_POOL).collect()[0]["pool"]
     tables = {**tables, "co_use": _among(tables["co_use"], tables["apps"])}
     recommend = _Recommend(pool, effects, options, models)
-    wanted = ["apps", "students", "histories"] + ["co_use"] * options.pooling
-    return _by_district({name: tables[name] for name in wanted}, recommend, TYPES)
+    wanted = ["apps", "students", "histories", "co_use"]
+    return _by_district({name: tables[name] for name in wanted}, recommend, SCHEMA)
 
 
 def _among(co_use: DataFrame, apps: DataFrame) -> DataFrame:
@@ -77,15 +83,17 @@ class _Recommend:
         self.pool, self.effects, self.options = pool, effects, options
         self.models = models
 
-    def __call__(self, district_id: str, here: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    def __call__(
+        self, district_id: str, here: dict[str, pd.DataFrame]
+    ) -> pa.Table | None:
         own = here.pop("apps")
         if not len(own):
-            return pd.DataFrame(columns=[*TYPES])
+            return None
         district = one_district(
             district_id,
             own,
             here,
-            self.pool,
+            Pool.of(here.pop("co_use"), self.pool),
             self.effects,
             self.options,
             store.chosen(self.models, district_id),
@@ -96,18 +104,18 @@ class _Recommend:
         return district.recommendations
 
 
-def _fit(district_id: str, here: dict[str, pd.DataFrame]) -> pd.DataFrame:
+def _fit(district_id: str, here: dict[str, pd.DataFrame]) -> pa.Table | None:
     fit = (
         fit_district(here["outcomes"], here["uses"]) if len(here["outcomes"]) else None
     )
     if fit is None:
-        return pd.DataFrame(columns=[*FIT])
+        return None
     # JSON keeps every digit of a float
     content = {
         name: value.tolist() if isinstance(value, np.ndarray) else value
         for name, value in vars(fit).items()
     }
-    return pd.DataFrame({"district_id": [district_id], "fit": [json.dumps(content)]})
+    return pa.table({"district_id": [district_id], "fit": [json.dumps(content)]})
 
 
 def _outcome(fit: str) -> Outcome:
@@ -123,8 +131,8 @@ def _outcome(fit: str) -> Outcome:
 
 def _by_district(
     tables: Mapping[str, DataFrame],
-    work: Callable[[str, dict[str, pd.DataFrame]], pd.DataFrame],
-    result: Mapping[str, str],
+    work: Callable[[str, dict[str, pd.DataFrame]], pa.Table | None],
+    result: pa.Schema,
 ) -> DataFrame:
     """Give each district's rows of several tables to one call.
 
@@ -134,9 +142,8 @@ def _by_district(
         Each with a column district_id.
     work : callable
         Takes the district and its rows by table, in the types and the total order in
-        which DuckDB gives them to the same code; returns rows of `result`.
-    result : mapping of str to str
-        Columns and their DuckDB types.
+        which DuckDB gives them to the same code; returns rows of `result`, or None.
+    result : pyarrow.Schema
     """
     columns_of = {name: table.columns for name, table in tables.items()}
     parts = [
@@ -149,9 +156,8 @@ def _by_district(
     together = parts[0]
     for part in parts[1:]:
         together = together.unionByName(part, allowMissingColumns=True)
-    task = _task(columns_of, work, dict(result))
-    schema = ", ".join(f"`{name}` {spark_type(kind)}" for name, kind in result.items())
-    return together.groupBy("district_id").applyInArrow(task, schema)
+    task = _task(columns_of, work, result)
+    return together.groupBy("district_id").applyInArrow(task, spark_schema(result))
 
 
 def _renamed(table: DataFrame, name: str, column: str) -> Column:
@@ -160,8 +166,8 @@ def _renamed(table: DataFrame, name: str, column: str) -> Column:
 
 def _task(
     columns_of: dict[str, list[str]],
-    work: Callable[[str, dict[str, pd.DataFrame]], pd.DataFrame],
-    result: dict[str, str],
+    work: Callable[[str, dict[str, pd.DataFrame]], pa.Table | None],
+    result: pa.Schema,
 ) -> Callable[[pa.Table], pa.Table]:
     # Spark tells what it has to give a function by its type hints
     def task(rows: pa.Table) -> pa.Table:
@@ -182,15 +188,8 @@ def _task(
                     f" where table_of_row = '{name}' order by all"
                 ).df()
         found = work(rows.column("district_id")[0].as_py(), here)
-        return _arrow(found, result)
+        if found is None:
+            return result.empty_table()
+        return found.select(result.names).cast(result)
 
     return task
-
-
-def _arrow(frame: pd.DataFrame, result: Mapping[str, str]) -> pa.Table:
-    return pa.table(
-        {
-            name: pa.array(frame[name], arrow_type(kind), from_pandas=True)
-            for name, kind in result.items()
-        }
-    )

@@ -10,42 +10,22 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from scipy import sparse
 
 from trackline.recommender import store
-from trackline.recommender.districts import Options, each_district
+from trackline.recommender.districts import SCHEMA, Options, each_district
 from trackline.recommender.frames import encode
 from trackline.recommender.gram import blocks, gram_of
+from trackline.recommender.pool import Pool
 
-__all__ = ["HISTORIES", "POOL_SIZE", "STUDENTS", "TYPES", "build", "co_use"]
+__all__ = ["HISTORIES", "STUDENTS", "build", "co_use"]
 
 STUDENTS = "district_id, student_id, performance as band"
 HISTORIES = (
     "district_id, student_id, app_id, band, first_used_on, last_used_on, is_used"
 )
-# a student's shares add up to one: the diagonal counts the students
-POOL_SIZE = (
-    "coalesce(round(sum(case when app_id = next_app_id then weighted_count end) / 1e6),"
-    " 0) as pool"
-)
-
 # threads: more would wait for the interpreter, each with a district in memory
 MOST_WORKERS = 4
-
-TYPES = {
-    "district_id": "varchar",
-    "student_id": "varchar",
-    "rank": "bigint",
-    "app_id": "varchar",
-    "score": "double",
-    "is_new": "boolean",
-    "reason": "varchar",
-    "similar_students": "bigint",
-    "effect": "double",
-    "effect_low": "double",
-    "effect_high": "double",
-    "is_associated": "boolean",
-    "model_id": "varchar",
-}
 
 
 @singledispatch
@@ -57,37 +37,34 @@ def co_use(
     By sparse products, district by district: memory is that of the largest one.
     trackline.cluster has Spark's half, which is the SQL.
     """
-    con.execute(
-        "create or replace temp table co_use_counts (app_id varchar,"
-        " next_app_id varchar, pair_count bigint, weighted_count bigint)"
+    names = pd.Index(
+        row[0] for row in histories.project("app_id").distinct().order("all").fetchall()
     )
-    uses = histories.project("district_id, student_id, app_id")
-    of = _by_district(con, uses, "co_use")
+    pair = weighted = sparse.csr_array((len(names), len(names)), dtype=np.int64)
+    of = _by_district(con, histories.project("district_id, student_id, app_id"), "uses")
     for (district_id,) in histories.project("district_id").distinct().fetchall():
         rows = encode(of(district_id))
         gram = gram_of(blocks(rows), len(rows.apps))
+        at = names.get_indexer(rows.apps)
         one, other = np.nonzero(gram.pair)
-        names = pa.array(rows.apps, pa.string())
-        counts = pa.table(
-            {
-                "app_id": pa.DictionaryArray.from_arrays(one, names),
-                "next_app_id": pa.DictionaryArray.from_arrays(other, names),
-                "pair_count": gram.pair[one, other].astype(np.int64),
-                "weighted_count": gram.weighted[one, other].astype(np.int64),
-            }
+        pair, weighted = (
+            total
+            + sparse.csr_array(
+                (own[one, other].astype(np.int64), (at[one], at[other])), total.shape
+            )
+            for total, own in ((pair, gram.pair), (weighted, gram.weighted))
         )
-        con.register("co_use_of_district", counts)
-        con.execute("insert into co_use_counts select * from co_use_of_district")
-        con.unregister("co_use_of_district")
-    con.execute(
-        "create or replace temp table co_use_sums as select app_id, next_app_id,"
-        " sum(pair_count)::bigint as pair_count,"
-        " sum(weighted_count)::bigint as weighted_count"
-        " from co_use_counts group by app_id, next_app_id"
+    one, other = pair.nonzero()
+    texts = pa.array(names, pa.string())
+    sums = pa.table(
+        {
+            "app_id": texts.take(pa.array(one)),
+            "next_app_id": texts.take(pa.array(other)),
+            "pair_count": pair.data,
+            "weighted_count": weighted.data,
+        }
     )
-    # a hundred times as many rows, which would stay in memory for the rest of a build
-    con.execute("drop table co_use_counts")
-    return con.table("co_use_sums")
+    return con.from_arrow(sums)
 
 
 def _by_district(
@@ -123,9 +100,8 @@ def build(
     con : duckdb.DuckDBPyConnection
         The build's.
     tables : mapping of str to duckdb.DuckDBPyRelation
-        apps, histories, co_use, outcomes and outcome_uses, with the columns of
-        `each_district` (co_use: those of `co_use`), and students as dim_students has
-        them.
+        apps, histories, outcomes and outcome_uses with the columns of `each_district`,
+        co_use with those of `co_use`, and students as dim_students has them.
     models : str
         The models directory: a path or an fsspec URL.
     options : Options
@@ -139,15 +115,14 @@ def build(
     projected = {
         "students": tables["students"].project(STUDENTS),
         "histories": tables["histories"].project(HISTORIES),
-        "co_use": _among(tables["co_use"], tables["apps"]),
         "outcomes": tables["outcomes"],
         "outcome_uses": tables["outcome_uses"],
     }
-    columns = ", ".join(f"{name} {kind}" for name, kind in TYPES.items())
-    con.execute(f"create or replace temp table recommended ({columns})")
+    con.register("recommended_rows", SCHEMA.empty_table())
+    con.execute("create or replace temp table recommended as from recommended_rows")
     for district in each_district(
         apps=tables["apps"].df(),
-        pool=tables["co_use"].aggregate(POOL_SIZE).fetchone()[0],
+        pool=Pool.of(tables["co_use"].df()),
         options=options,
         chosen=partial(store.chosen, models),
         workers=min(MOST_WORKERS, os.cpu_count() or 1),
@@ -161,13 +136,3 @@ def build(
         con.execute("insert into recommended by name select * from recommended_rows")
         con.unregister("recommended_rows")
     return con.table("recommended")
-
-
-def _among(
-    co_use: duckdb.DuckDBPyRelation, apps: duckdb.DuckDBPyRelation
-) -> duckdb.DuckDBPyRelation:
-    """Give every district the pairs of its own apps."""
-    one = apps.project("district_id, app_id").set_alias("one")
-    other = apps.project("district_id, app_id as next_app_id").set_alias("other")
-    found = co_use.set_alias("counts").join(one, "app_id").set_alias("found")
-    return found.join(other, "district_id, next_app_id")

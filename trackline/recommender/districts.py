@@ -18,6 +18,7 @@ from typing import TypeVar
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
 from trackline.recommender.cold import BandPopularity
@@ -28,13 +29,13 @@ from trackline.recommender.outcome import (
     estimate_effects,
     fit_district,
 )
-from trackline.recommender.pool import of_others, pool_size
+from trackline.recommender.pool import Pool
 from trackline.recommender.store import Chosen, StoredModel
 from trackline.recommender.table import recommendation_table
 from trackline.recommender.use import Use
 
 __all__ = [
-    "COLUMNS",
+    "SCHEMA",
     "District",
     "Options",
     "Result",
@@ -44,11 +45,24 @@ __all__ = [
     "recommend_districts",
 ]
 
-COLUMNS = [
-    "district_id", "student_id", "rank", "app_id", "score", "is_new", "reason",
-    "similar_students", "effect", "effect_low", "effect_high", "is_associated",
-    "model_id",
-]  # fmt: skip
+SCHEMA = pa.schema(
+    [
+        ("district_id", pa.string()),
+        ("student_id", pa.string()),
+        ("rank", pa.int64()),
+        ("app_id", pa.string()),
+        ("score", pa.float64()),
+        ("is_new", pa.bool_()),
+        ("reason", pa.string()),
+        ("similar_students", pa.int64()),
+        ("effect", pa.float64()),
+        ("effect_low", pa.float64()),
+        ("effect_high", pa.float64()),
+        ("is_associated", pa.bool_()),
+        ("model_id", pa.string()),
+    ]
+)
+"""What a recommendation tells."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +106,7 @@ class Result:
     Attributes
     ----------
     recommendations : DataFrame
-        COLUMNS, by district_id, student_id, rank.
+        Columns of SCHEMA, by district_id, student_id, rank.
     models : list of StoredModel
         For `store.save`.
     status : DataFrame
@@ -132,15 +146,13 @@ def recommend_districts(
     -------
     Result
     """
-    pool = pool_size(co_use)
     rest = (outcomes, outcome_uses, options)
-    done = list(
-        each_district(apps, students, histories, lambda district: co_use, pool, *rest)
-    )
-    found = [one.recommendations for one in done if one.model is not None]
+    pool = Pool.of(co_use)
+    done = list(each_district(apps, students, histories, pool, *rest))
+    found = [one.recommendations.cast(SCHEMA) for one in done if one.model]
     status = [(one.district_id, one.students, one.apps, one.note) for one in done]
     return Result(
-        pd.concat(found, ignore_index=True)[COLUMNS] if found else _empty(),
+        pa.concat_tables(found or [SCHEMA.empty_table()]).to_pandas(),
         [one.model for one in done if one.model is not None],
         pd.DataFrame(status, columns=["district_id", "students", "apps", "note"]),
     )
@@ -153,8 +165,8 @@ class District:
     Attributes
     ----------
     district_id : str
-    recommendations : DataFrame
-        COLUMNS; empty without a model.
+    recommendations : pyarrow.Table or None
+        Columns of SCHEMA, ids as dictionaries; None without a model.
     model : StoredModel or None
         None where nothing can be recommended.
     students, apps : int
@@ -164,7 +176,7 @@ class District:
     """
 
     district_id: str
-    recommendations: pd.DataFrame
+    recommendations: pa.Table | None
     model: StoredModel | None
     students: int
     apps: int
@@ -175,8 +187,7 @@ def each_district(
     apps: pd.DataFrame,
     students: Loaded,
     histories: Loaded,
-    co_use: Callable[[str], pd.DataFrame],
-    pool: float,
+    pool: Pool,
     outcomes: Loaded | None = None,
     outcome_uses: Loaded | None = None,
     options: Options | None = None,
@@ -198,11 +209,7 @@ def each_district(
     histories : DataFrame or callable
         district_id, student_id, app_id, band, first_used_on, last_used_on, is_used
         (counts as used now: not recommended). Eligible apps of all students.
-    co_use : callable
-        Gives the rows of all districts together among a district's apps: app_id,
-        next_app_id, pair_count, weighted_count.
-    pool : float
-        Students whom these rows count: `pool_size`.
+    pool : Pool
     outcomes : DataFrame or callable, optional
         district_id and the columns of `outcome.fit_district`.
     outcome_uses : DataFrame or callable, optional
@@ -221,13 +228,7 @@ def each_district(
     """
     options = options or Options()
     districts = sorted(apps["district_id"].unique())
-    load = {
-        "students": _loader(students),
-        "histories": _loader(histories),
-        "co_use": co_use,
-    }
-    if not options.pooling:
-        del load["co_use"]
+    load = {"students": _loader(students), "histories": _loader(histories)}
 
     def given() -> Iterator[tuple]:
         for district, own in apps.groupby("district_id", sort=True):
@@ -266,7 +267,7 @@ def one_district(
     district: str,
     own: pd.DataFrame,
     here: dict[str, pd.DataFrame],
-    pool: float,
+    pool: Pool,
     effects: pd.DataFrame,
     options: Options,
     chosen: Chosen | None = None,
@@ -279,9 +280,9 @@ def one_district(
     own : DataFrame
         Its rows of `apps`.
     here : dict of str to DataFrame
-        Its rows of students and histories; with pooling, co_use among its apps.
-    pool : float
-        Students counted there.
+        Its rows of students and histories.
+    pool : Pool
+        At least the pairs among its apps.
     effects : DataFrame
         `effects_of` all districts.
     options : Options
@@ -289,10 +290,10 @@ def one_district(
         Its settings of before.
     """
     with threadpool_limits(1):
-        rows, model, note = _one(district, own, here, pool, effects, options, chosen)
+        table, model, note = _one(district, own, here, pool, effects, options, chosen)
     return District(
         district,
-        _empty() if rows is None else rows[COLUMNS],
+        table,
         model,
         len(here["students"]),
         len(own),
@@ -305,10 +306,6 @@ def _loader(table: Loaded) -> Callable[[str], pd.DataFrame]:
         return table
     split = dict(iter(table.groupby("district_id", sort=True)))
     return lambda district: split.get(district, table.iloc[:0])
-
-
-def _empty() -> pd.DataFrame:
-    return pd.DataFrame({c: pd.Series(dtype=object) for c in COLUMNS})
 
 
 def _fits(
@@ -365,11 +362,11 @@ def _one(
     district: str,
     own: pd.DataFrame,
     here: dict[str, pd.DataFrame],
-    pool: float,
+    pool: Pool,
     effects: pd.DataFrame,
     options: Options,
     chosen: Chosen | None,
-) -> tuple[pd.DataFrame | None, StoredModel | None, str]:
+) -> tuple[pa.Table | None, StoredModel | None, str]:
     own = own.assign(app_id=own["app_id"].astype(str)).sort_values("app_id")
     apps = own["app_id"].to_numpy(object)
     use = Use.of(here["histories"], here["students"], apps)
@@ -381,9 +378,7 @@ def _one(
     total = reduce(Gram.plus, grams.values())
     pairs = {band: gram.pair for band, gram in grams.items()}
     del grams
-    pooled = None
-    if options.pooling:
-        pooled = of_others(here["co_use"], pool, total, apps)
+    pooled = pool.without(total, apps) if options.pooling else None
     few = total.n_students < options.pool_below
     rows = use.rows()
     as_of = pd.Timestamp(own["as_of"].iloc[0]).date() if "as_of" in own else None
@@ -426,10 +421,10 @@ def _one(
         options.outcome_weight,
         options.include_familiar,
     )
-    table.insert(0, "district_id", district)
-    table["model_id"] = stored.model_id
+    for name, value in (("district_id", district), ("model_id", stored.model_id)):
+        table = table.append_column(name, pa.repeat(value, len(table)))
     blend = ", ".join(c.member for c, _ in model.scorers_[model.task_of(rows)].blend)
     note = f"{blend} from {int(total.n_students)} students"
     if few and model.kappa_:
         note += f" and {model.kappa_:g} pooled ones"
-    return table, stored, note
+    return table.select(SCHEMA.names), stored, note

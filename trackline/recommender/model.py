@@ -24,6 +24,7 @@ __all__ = ["Layer", "Recommender", "Scorer"]
 
 _SAMPLE = 20_000  # students kept for validation and step moments
 _FINAL_PAIRS = 20_000_000
+_SPREAD = 1000  # students by whom the members of a blend are brought to one scale
 _FEWEST = 20  # students to validate on: fewer would choose by chance
 _SCORE_CELLS = 4_000_000
 
@@ -306,7 +307,7 @@ def _train(choice: Choice, total: Gram, sample: Rows) -> Scorer:
     layers: dict[tuple, np.ndarray] = {}
     for candidate, weight in choice.blend:
         solved = part.weights(candidate)
-        scores = part.history(candidate.tau, candidate.key)[:5000] @ solved
+        scores = part.history(candidate.tau, candidate.key)[:_SPREAD] @ solved
         # where nobody has a history, or all the same one, the scale is left
         spread = float(scores.std(axis=1).mean()) if len(scores) else 0.0
         solved = solved * (weight / (spread or 1.0))

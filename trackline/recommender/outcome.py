@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
+from scipy.linalg import lapack
 from scipy.special import ndtr, ndtri
 
 from trackline.recommender.frames import codes_of
@@ -24,6 +26,8 @@ MIN_SCHOOLS = 10  # clusters: a sandwich over fewer is too narrow
 RELEVANT = 0.03  # SD: an effect worth a badge is greater than this
 SURE = 0.9  # probability that it is
 TOP = 20
+_PIVOT = 1e-6  # columns of which less is left beside the others explain one another
+_ROWS = 4096  # students x apps made dense at once
 _GRID = np.array([0.0, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3])
 
 
@@ -48,30 +52,78 @@ class Outcome:
 
 
 def _regress(
-    design: np.ndarray, outcome: np.ndarray, groups: np.ndarray | None, n_apps: int
+    used: sparse.csr_array,
+    beside: np.ndarray,
+    outcome: np.ndarray,
+    groups: np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return coefficients and robust variances of the first n_apps columns.
+    """Return coefficients and robust variances of the columns of `used`.
 
     The wider of two: HC3, which is honest at these sizes where HC1 is 5 to 10 % too
     narrow, and clusters by group, which is too narrow where groups are fewer than
-    columns.
+    columns. A student uses few of the apps: no matrix of students x apps is made dense
+    but one, of which blocks are enough.
     """
-    bread = np.linalg.pinv(design.T @ design, hermitian=True)
-    beta = bread @ (design.T @ outcome)
-    residual = outcome - design @ beta
-    pull = design @ bread
-    leverage = np.clip(np.einsum("ij,ij->i", pull, design), 0, 0.99)
+    bread = _inverse(_gram(used, beside))
+    n_apps = used.shape[1]
+    beta = bread @ np.append(used.T @ outcome, beside.T @ outcome)
+    residual = outcome - used @ beta[:n_apps] - beside @ beta[n_apps:]
+    leverage = np.clip(_leverage(used, beside, bread), 0, 0.99)
     # what each student, or group, adds to the estimate, squared
-    variance = np.square(residual / (1 - leverage)) @ np.square(pull)
+    weight = np.square(residual / (1 - leverage))
+    variance = _sandwich(bread, _gram(used, beside, weight))
     if groups is not None:
         codes, _ = pd.factorize(groups)
         n_groups = codes.max() + 1
-        summed = np.zeros((n_groups, design.shape[1]))
-        np.add.at(summed, codes, pull * residual[:, None])
-        n, p = design.shape
+        n, p = len(outcome), len(bread)
+        members = sparse.csr_array((residual, (codes, np.arange(n))), (n_groups, n))
+        summed = np.hstack([(members @ used).toarray(), members @ beside])
         scale = n_groups / (n_groups - 1) * (n - 1) / max(n - p, 1)
-        variance = np.maximum(variance, scale * np.sum(summed**2, axis=0))
+        variance = np.maximum(variance, scale * _sandwich(bread, summed.T @ summed))
     return beta[:n_apps], variance[:n_apps]
+
+
+def _gram(
+    used: sparse.csr_array, beside: np.ndarray, weight: np.ndarray | None = None
+) -> np.ndarray:
+    """Return X'WX of X = [used, beside]."""
+    of, by = used, beside
+    if weight is not None:
+        of, by = sparse.diags_array(weight) @ used, beside * weight[:, None]
+    cross = used.T @ by
+    return np.block([[(used.T @ of).toarray(), cross], [cross.T, beside.T @ by]])
+
+
+def _inverse(gram: np.ndarray) -> np.ndarray:
+    """Return the inverse; of columns that explain one another, the pseudo-inverse."""
+    try:
+        root = np.linalg.cholesky(gram)
+    except np.linalg.LinAlgError:
+        return np.linalg.pinv(gram, hermitian=True)
+    pivots = np.diag(root)
+    if pivots.min() < _PIVOT * pivots.max():
+        return np.linalg.pinv(gram, hermitian=True)
+    inverse, _ = lapack.dpotri(root, lower=1)
+    lower = np.tril(inverse)
+    return lower + np.tril(lower, -1).T
+
+
+def _leverage(
+    used: sparse.csr_array, beside: np.ndarray, bread: np.ndarray
+) -> np.ndarray:
+    """Return x' bread x of every row x of X = [used, beside]."""
+    n_apps = used.shape[1]
+    found = np.einsum("ij,ij->i", beside @ bread[n_apps:, n_apps:], beside)
+    for low in range(0, len(found), _ROWS):
+        some = used[low : low + _ROWS]
+        pull = some @ bread[:n_apps, :n_apps]
+        pull += 2 * (beside[low : low + _ROWS] @ bread[n_apps:, :n_apps])
+        found[low : low + _ROWS] += some.multiply(pull).sum(axis=1)
+    return found
+
+
+def _sandwich(bread: np.ndarray, meat: np.ndarray) -> np.ndarray:
+    return np.einsum("ij,ij->i", bread @ meat, bread)
 
 
 def _dummies(column: pd.Series) -> np.ndarray:
@@ -110,36 +162,42 @@ def fit_district(students: pd.DataFrame, uses: pd.DataFrame) -> Outcome | None:
     students = students.iloc[np.argsort(place)].reset_index(drop=True)
     user, _ = codes_of(uses["student_id"], ids)
     app, names = codes_of(uses["app_id"], None)
-    minutes = np.zeros((len(ids), len(names)))
     here = user >= 0
-    np.add.at(minutes, (user[here], app[here]), uses["usage_minutes"][here])
+    minutes = sparse.csr_array(
+        (uses["usage_minutes"].to_numpy(float)[here], (user[here], app[here])),
+        (len(ids), len(names)),
+    )
     used = (minutes > 0).astype(float)
-    both = np.minimum(used.sum(axis=0), (1 - used).sum(axis=0)) >= MIN_ARM
+    both = _arms(used) >= MIN_ARM
     if not both.any():
         return None
+    used = used[:, np.flatnonzero(both)]
     apps = names[both].tolist()
     prior = _standard(students["prior_score"].to_numpy(float))
     total = _standard(np.log1p(minutes.sum(axis=1)))
-    parts = [used[:, both], np.ones((len(prior), 1)), prior[:, None]]
-    parts += [prior[:, None] ** 2, total[:, None]]
-    parts += [_dummies(students[c]) for c in ("band", "grade_level") if c in students]
-    design = np.hstack(parts)
+    beside = [np.column_stack([np.ones(len(prior)), prior, prior**2, total])]
+    beside += [_dummies(students[c]) for c in ("band", "grade_level") if c in students]
+    rest = np.hstack(beside)
     later = _standard(students["later_score"].to_numpy(float))
-    effect, variance = _regress(design, later, _schools(students), len(apps))
+    effect, variance = _regress(used, rest, later, _schools(students))
 
     placebo = placebo_variance = None
     if "earlier_score" in students:
         known = students["earlier_score"].notna().to_numpy()
-        arms = np.minimum(
-            used[known][:, both].sum(axis=0), (1 - used[known][:, both]).sum(axis=0)
-        )
-        if known.any() and arms.min() >= MIN_ARM and known.sum() > 2 * design.shape[1]:
+        columns = len(apps) + rest.shape[1]
+        few = known.sum() <= 2 * columns or _arms(used[known]).min() < MIN_ARM
+        if not few:
             earlier = _standard(students["earlier_score"].to_numpy(float)[known])
-            schools = _schools(students[known])
             placebo, placebo_variance = _regress(
-                design[known], earlier, schools, len(apps)
+                used[known], rest[known], earlier, _schools(students[known])
             )
     return Outcome(apps, effect, variance, placebo, placebo_variance)
+
+
+def _arms(used: sparse.csr_array) -> np.ndarray:
+    """Return the students of the smaller side of each app: with it, or without."""
+    users = used.sum(axis=0)
+    return np.minimum(users, used.shape[0] - users)
 
 
 def _schools(students: pd.DataFrame) -> np.ndarray | None:
@@ -265,7 +323,7 @@ def estimate_effects(outcomes: dict[str, Outcome]) -> pd.DataFrame:
         return pd.DataFrame(columns=columns)
     ordered = [outcomes[d] for d in sorted(outcomes)]
     names = sorted({a for _, a in keys})
-    app = np.array([names.index(a) for _, a in keys])
+    app = pd.Index(names).get_indexer([a for _, a in keys])
     effect = np.concatenate([o.effect for o in ordered])
     variance = np.concatenate([o.variance for o in ordered])
     known = np.concatenate(

@@ -5,58 +5,85 @@ It holds no student, and pairs under 10 students of the others are left out.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from trackline.recommender.frames import codes_of
 from trackline.recommender.gram import NO_BAND, Gram
 from trackline.recommender.reasons import FEWEST_TOLD
 
-__all__ = ["of_others", "pool_size"]
+__all__ = ["Pool"]
 
 
-def pool_size(co_use: pd.DataFrame) -> float:
-    """Return how many students the rows of all districts together count."""
-    diagonal = co_use[co_use["app_id"] == co_use["next_app_id"]]
-    # a student's shares add up to one
-    return round(diagonal["weighted_count"].sum() / 1e6)
+@dataclass(frozen=True)
+class Pool:
+    """Co-use counts of all districts together.
 
-
-def of_others(
-    co_use: pd.DataFrame, pool: float, own: Gram, apps: np.ndarray
-) -> Gram | None:
-    """Return co-use per student of the other districts, without cells under 10.
-
-    Parameters
+    Attributes
     ----------
-    co_use : DataFrame
-        Of all districts together; rows of one pair are added up.
-    pool : float
-        Students counted there.
-    own : Gram
-        What of it is the district's own.
-    apps : ndarray of str
-
-    Returns
-    -------
-    Gram or None
-        None where the others are fewer than 10 students.
+    n_students : float
+        Students counted.
+    apps : Index of str
+        All of them.
+    pair, weighted : sparse array, shape (n_apps + 1, n_apps + 1)
+        As in `Gram`; the last row and column are of an app that nobody used.
     """
-    n = pool - own.n_students
-    if n < FEWEST_TOLD:
-        return None
-    one, other = (codes_of(co_use[c], apps)[0] for c in ("app_id", "next_app_id"))
-    known = (one >= 0) & (other >= 0)
 
-    def others(name: str, mine: np.ndarray) -> np.ndarray:
-        everywhere = np.zeros(mine.shape)
-        np.add.at(everywhere, (one[known], other[known]), co_use[name][known])
-        return everywhere - mine
+    n_students: float
+    apps: pd.Index
+    pair: sparse.csr_array
+    weighted: sparse.csr_array
 
-    pair = others("pair_count", own.pair)
-    seen = pair >= FEWEST_TOLD
-    weighted = np.where(seen, others("weighted_count", own.weighted), 0) / n
-    pair = np.where(seen, pair, 0) / n
-    # who is in which band is known of no other district
-    bands = {NO_BAND: np.append(np.diag(pair), 1.0)}
-    return Gram(1.0, pair, weighted, bands=bands)
+    @classmethod
+    def of(cls, co_use: pd.DataFrame, n_students: float | None = None) -> Pool:
+        """Read the rows of int_co_use.
+
+        Parameters
+        ----------
+        co_use : DataFrame
+            app_id, next_app_id, pair_count and weighted_count; rows of one pair are
+            added up.
+        n_students : float, optional
+            Students counted, where these are not all of the rows.
+        """
+        one, apps = codes_of(co_use["app_id"], None)
+        other, _ = codes_of(co_use["next_app_id"], apps)
+        if n_students is None:
+            # a student's shares add up to one
+            n_students = round(co_use["weighted_count"][one == other].sum() / 1e6)
+        shape = (len(apps) + 1, len(apps) + 1)
+        pair, weighted = (
+            sparse.csr_array((co_use[name].to_numpy(float), (one, other)), shape)
+            for name in ("pair_count", "weighted_count")
+        )
+        return cls(n_students, pd.Index(apps), pair, weighted)
+
+    def without(self, own: Gram, apps: np.ndarray) -> Gram | None:
+        """Return co-use per student of the other districts, without cells under 10.
+
+        Parameters
+        ----------
+        own : Gram
+            What of it is the district's own.
+        apps : ndarray of str
+            The district's.
+
+        Returns
+        -------
+        Gram or None
+            None where the others are fewer than 10 students.
+        """
+        n = self.n_students - own.n_students
+        if n < FEWEST_TOLD:
+            return None
+        at = self.apps.get_indexer(apps)
+        pair = self.pair[at][:, at].toarray() - own.pair
+        weighted = self.weighted[at][:, at].toarray() - own.weighted
+        seen = pair >= FEWEST_TOLD
+        pair, weighted = (np.where(seen, counts, 0) / n for counts in (pair, weighted))
+        # who is in which band is known of no other district
+        bands = {NO_BAND: np.append(np.diag(pair), 1.0)}
+        return Gram(1.0, pair, weighted, bands=bands)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from trackline.recommender.frames import Rows
 from trackline.recommender.model import Scorer
@@ -36,10 +38,11 @@ def contributors(
         Positions of used apps by x_i * B_ij, largest first; -1 for none above 0.
     """
     found = np.full((len(student), most), -1)
+    told = np.flatnonzero(rows.lengths[student] > 0)
     shares = [rows.shares(layer.tau, layer.key) for layer in scorer.layers]
     size = max(_ENTRIES // max(rows.lengths.max(initial=0), 1), 1)
-    for low in range(0, len(student), size):
-        cut = slice(low, low + size)
+    for low in range(0, len(told), size):
+        cut = told[low : low + size]
         found[cut] = _largest(rows, scorer, shares, student[cut], app[cut], most)
     return found
 
@@ -62,14 +65,15 @@ def _largest(
     added = np.zeros(len(which))
     for share, layer in zip(shares, scorer.layers, strict=True):
         added += share[entry] * layer.weights[used, wanted]
-    keep = (added > 0) & (used != wanted)
-    which, used, added = which[keep], used[keep], added[keep]
-    order = np.lexsort((used, -added, which))
-    which, used = which[order], used[order]
-    place = np.arange(len(which)) - np.searchsorted(which, which)
-    found = np.full((len(student), most), -1)
-    told = place < most
-    found[which[told], place[told]] = used[told]
+    added[used == wanted] = 0.0
+    found = np.empty((len(student), most), int)
+    for place in range(most):
+        # of those that add the same the first by position, which a sort would cost more
+        largest = np.maximum.reduceat(added, first)[which]
+        is_best = (added == largest) & (added > 0)
+        best = np.minimum.reduceat(np.where(is_best, used, len(rows.apps)), first)
+        found[:, place] = np.where(best < len(rows.apps), best, -1)
+        added[used == best[which]] = 0.0
     return found
 
 
@@ -84,7 +88,7 @@ def reason_texts(
     used: np.ndarray,
     similar: np.ndarray,
     effects: pd.DataFrame,
-) -> np.ndarray:
+) -> pa.Array:
     """Return one text per recommendation.
 
     Parameters
@@ -92,7 +96,7 @@ def reason_texts(
     names : sequence of str
         Names of the apps by position.
     app : ndarray of int, shape (n,)
-    used : ndarray of int, shape (n, most)
+    used : ndarray of int, shape (n, 2)
         From `contributors`.
     similar : ndarray of int, shape (n,)
         Students of the same band who used it with the first of `used` (without one:
@@ -101,26 +105,29 @@ def reason_texts(
         effect, effect_low, effect_high, is_associated, indexed by position of the app.
     """
     sure = effects[effects["is_associated"].eq(True)]
-    claims = {
-        place: " Its use is associated with improvement: "
-        f"{row.effect:+.2f} SD in the later score "
-        f"({row.effect_low:+.2f} to {row.effect_high:+.2f}); not proof of cause."
-        for place, row in zip(sure.index, sure.itertuples(), strict=True)
-    }
-    texts = [
-        _fit([names[i] for i in others if i >= 0], count) + claims.get(one, "")
-        for one, others, count in zip(
-            app.tolist(), used.tolist(), similar.tolist(), strict=True
+    claims = [""] * len(names)
+    for place, row in zip(sure.index, sure.itertuples(), strict=True):
+        claims[place] = (
+            " Its use is associated with improvement: "
+            f"{row.effect:+.2f} SD in the later score "
+            f"({row.effect_low:+.2f} to {row.effect_high:+.2f}); not proof of cause."
         )
-    ]
-    return np.array(texts, dtype=object)
+    counts, count = np.unique(similar, return_inverse=True)
+    first, second = used.T
+    # sentences are put together from columns of their parts: a loop over millions of
+    # rows would be most of the time of a build. Position -1 is the empty text
+    parts = (
+        _texts(["Popular", "Fits with your use of "], (first >= 0).astype(int)),
+        _texts([*names, ""], first),
+        _texts([*(f" and {name}" for name in names), ""], second),
+        _texts([f": {tell_count(c)} similar students use it" for c in counts], count),
+        _texts([*(f" with {name}." for name in names), "."], first),
+        _texts(claims, app),
+    )
+    return pc.binary_join_element_wise(*parts, "")
 
 
-def _fit(used: list[str], similar: int) -> str:
-    told = tell_count(similar)
-    if not used:
-        return f"Popular: {told} similar students use it."
-    return (
-        f"Fits with your use of {' and '.join(used)}: "
-        f"{told} similar students use it with {used[0]}."
+def _texts(texts: list[str], at: np.ndarray) -> pa.Array:
+    return pa.array(texts, pa.string()).take(
+        pa.array(np.where(at < 0, len(texts) - 1, at))
     )

@@ -149,6 +149,7 @@ class StoredModel:
 
     @cached_property
     def _tables(self) -> dict[str, bytes]:
+        """Everything but model.json, which alone tells the model's id."""
         model = self.recommender
         arrays = {"popularity": model.popularity_.shares}
         for name, scorer in model.scorers_.items():
@@ -160,17 +161,15 @@ class StoredModel:
             "weights.npz": buffer.getvalue(),
             "validation.csv": self.validation.to_csv(index=False).encode(),
             "effects.csv": self.effects.to_csv(index=False).encode(),
+            "card.md": card_text(
+                self.description(), self.validation, self.effects
+            ).encode(),
         }
 
     def files(self) -> dict[str, bytes]:
         """Return the files of the version."""
-        described = self.description()
-        card = card_text(described, self.validation, self.effects)
-        return {
-            "model.json": (json.dumps(described, indent=1) + "\n").encode(),
-            "card.md": card.encode(),
-            **self._tables,
-        }
+        described = json.dumps(self.description(), indent=1) + "\n"
+        return {"model.json": described.encode(), **self._tables}
 
 
 def _folder(models: str, district_id: str) -> tuple[fsspec.AbstractFileSystem, str]:

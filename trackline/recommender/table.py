@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from scipy import sparse
 
 from trackline.recommender import reasons
@@ -30,7 +31,7 @@ def recommendation_table(
     k: int,
     outcome_weight: float,
     include_familiar: bool,
-) -> pd.DataFrame:
+) -> pa.Table:
     """Recommend at most k apps to every student of a district.
 
     Parameters
@@ -51,15 +52,19 @@ def recommendation_table(
 
     Returns
     -------
-    DataFrame
-        student_id and app_id (categories), rank, score, is_new, reason,
+    pyarrow.Table
+        student_id and app_id (dictionaries), rank, score, is_new, reason,
         similar_students, effect, effect_low, effect_high, is_associated.
     """
     scorer = model.scorers_[model.task_of(rows)]
     together = _Together.of(pairs)
-    low = np.full(len(rows.apps), np.nan)
-    low[effects.index] = effects["effect_low"]
-    names = own["app_name"] if "app_name" in own else own["app_id"]
+    known = effects.reindex(range(len(rows.apps)))
+    low, high, effect = (
+        known[name].to_numpy(float) for name in ("effect_low", "effect_high", "effect")
+    )
+    is_associated = known["is_associated"].eq(True).to_numpy()
+    names = (own["app_name"] if "app_name" in own else own["app_id"]).tolist()
+    students, apps = (pa.array(ids, pa.string()) for ids in (rows.students, rows.apps))
     size = max(_CELLS // len(rows.apps), 1)
     tables = []
     for start in range(0, len(rows.students), size):
@@ -79,29 +84,29 @@ def recommendation_table(
         app = top[student, place]
         used = reasons.contributors(part, scorer, student, app)
         similar = _similar(together, part, student, app, used[:, 0])
-        texts = reasons.reason_texts(names.tolist(), app, used, similar, effects)
-        known = effects.reindex(app)
-        told = pd.Series(pd.array(similar, "Int64"))
+        texts = reasons.reason_texts(names, app, used, similar, effects)
         tables.append(
-            pd.DataFrame(
+            pa.table(
                 {
-                    "student_id": pd.Categorical.from_codes(
-                        student + start, rows.students
+                    "student_id": pa.DictionaryArray.from_arrays(
+                        student + start, students
                     ),
                     "rank": place + 1,
-                    "app_id": pd.Categorical.from_codes(app, rows.apps),
+                    "app_id": pa.DictionaryArray.from_arrays(app, apps),
                     "score": value[student, place],
                     "is_new": ~before[student, app],
                     "reason": texts,
-                    "similar_students": told.mask(told < reasons.FEWEST_TOLD),
-                    "effect": known["effect"].to_numpy(float),
-                    "effect_low": known["effect_low"].to_numpy(float),
-                    "effect_high": known["effect_high"].to_numpy(float),
-                    "is_associated": known["is_associated"].eq(True).to_numpy(),
+                    "similar_students": pa.array(
+                        similar, pa.int64(), mask=similar < reasons.FEWEST_TOLD
+                    ),
+                    "effect": pa.array(effect[app], from_pandas=True),
+                    "effect_low": pa.array(low[app], from_pandas=True),
+                    "effect_high": pa.array(high[app], from_pandas=True),
+                    "is_associated": is_associated[app],
                 }
             )
         )
-    return pd.concat(tables, ignore_index=True)
+    return pa.concat_tables(tables)
 
 
 @dataclass(frozen=True)

@@ -48,22 +48,21 @@ class Use:
         apps : ndarray of str
             Sorted; others are left out.
         """
-        asked = students["student_id"].astype(str)
-        names = np.union1d(
-            histories["student_id"].unique().astype(str), asked.to_numpy(str)
-        ).astype(object)
-        student, _ = codes_of(histories["student_id"], names)
+        told = (table["student_id"].unique() for table in (histories, students))
+        names = np.array(sorted({str(name) for own in told for name in own}), object)
+        user, _ = codes_of(histories["student_id"], names)
+        place, _ = codes_of(students["student_id"], names)
         app, _ = codes_of(histories["app_id"], apps)
         known = app >= 0
-        student, app, used = student[known], app[known], histories[known]
+        student, app, used = user[known], app[known], histories[known]
         first, last = (days_of(used[c]) for c in ("first_used_on", "last_used_on"))
         by = (app, student) if first is None else (app, first, student)
         order = np.lexsort(by)
-        place = pd.Index(names).get_indexer(asked)
         band = np.full(len(names), None, dtype=object)
         for at, column in ((student, used["band"]), (place, students["band"])):
-            told = column.notna().to_numpy()
-            band[at[told]] = column[told].astype(str)
+            code, bands = codes_of(column, None)
+            told = code >= 0
+            band[at[told]] = bands[code[told]]
         everyone = Rows(
             names,
             apps,

@@ -1,5 +1,6 @@
 -- one row per student of int_outcomes and application used strictly between the two scores:
--- use on the day of a test explains nothing
+-- use on the day of a test explains nothing. They are read district by district, so that
+-- each one's rows lie together
 select
     outcomes.district_id,
     outcomes.student_id,
@@ -15,3 +16,4 @@ inner join {{ ref("int_outcomes") }} as outcomes
 inner join {{ ref("int_recommender_apps") }} as apps
     on usage.district_id = apps.district_id and usage.app_id = apps.app_id
 group by outcomes.district_id, outcomes.student_id, usage.app_id
+order by outcomes.district_id
