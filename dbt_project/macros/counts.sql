@@ -169,7 +169,7 @@
 {%- endmacro %}
 
 {% macro usage_readers() -%}
-    {{- return(["int_usage_totals", "int_recent_usage", "int_app_weeks"]) -}}
+    {{- return(["int_usage_totals", "int_recent_usage", "int_app_weeks", "int_outcome_usage"]) -}}
 {%- endmacro %}
 
 {#- The number of this merge. Marks count too: the rows of the last merge may all have been
@@ -270,6 +270,35 @@
         where
             windows.district_id = stale.district_id
             and windows.student_id = stale.student_id
+    {%- else -%} select 1
+    {%- endif -%}
+{%- endmacro %}
+
+{#- A pre-hook of int_outcome_usage: the students whose two scores are others than before, or
+    between whose scores a day has changed. -#}
+{% macro forget_stale_outcomes() -%}
+    {%- if is_incremental() -%}
+    {%- set kept = this.include(database=false) -%}
+    delete from {{ kept }} as kept
+    where
+        not exists (
+            select 1
+            from {{ ref("int_outcomes") }} as outcomes
+            where
+                outcomes.district_id = kept.district_id
+                and outcomes.student_id = kept.student_id
+                and outcomes.prior_on = kept.prior_on
+                and outcomes.later_on = kept.later_on
+        )
+    ;
+    -- all of the student's rows: the application that changed may be a new one
+    delete from {{ kept }} as kept
+    using ({{ usage_changes() }}) as changes
+    where
+        kept.district_id = changes.district_id
+        and kept.student_id = changes.student_id
+        and changes.usage_date > kept.prior_on
+        and changes.usage_date < kept.later_on
     {%- else -%} select 1
     {%- endif -%}
 {%- endmacro %}

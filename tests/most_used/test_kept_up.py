@@ -1,4 +1,4 @@
-"""Night by night the windows, weeks and rankings are those of a full refresh."""
+"""Night by night what is kept up and ranked is as a full refresh makes it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import random
 TABLES = {
     "int_recent_usage": "*",
     "int_app_weeks": "*",
+    "int_outcome_usage": "*",
     "rpt_most_used_by_student": "*",
     "rpt_most_used_by_district": "*",
     "rpt_app_value": "*",
@@ -57,6 +58,24 @@ def goals(project, goal: int) -> None:
     )
 
 
+def outcome_scores(project, district: str, number: int, *days: str) -> None:
+    """Assess three students on each of the days; one of them uses nothing."""
+    project.deliver(
+        f"{district}/scores/of_two_{number}.csv",
+        [
+            {
+                "student_id": student,
+                "measure": "assessment",
+                "score": 50 + number,
+                "measured_on": day,
+                "app_id": "",
+            }
+            for student in ("000", "001", "idle")
+            for day in days
+        ],
+    )
+
+
 def test_nights_equal_a_full_refresh(project):
     rng = random.Random(7)
     districts = [{"district_id": "north"}, {"district_id": "south"}]
@@ -76,6 +95,7 @@ def test_nights_equal_a_full_refresh(project):
                 for n in range(12)
             ],
         )
+        outcome_scores(project, name, 0, "2024-09-16", "2025-01-15")
     # 2 March lies after as_of: it waits until the third night
     night(project, 1, rng, "2024-07-15", 231)
     project.build()
@@ -88,6 +108,8 @@ def test_nights_equal_a_full_refresh(project):
     project.configure(district_rows)
     goals(project, 15)
     night(project, 3, rng, "2024-07-15", 231)
+    # the later score is another one now
+    outcome_scores(project, "north", 3, "2025-02-20")
     project.build()
     assert project.rows("select distinct district_id from int_recent_usage") == [
         ("north",)

@@ -13,9 +13,9 @@ import pyarrow as pa
 from scipy import sparse
 
 from trackline.recommender import store
-from trackline.recommender.districts import SCHEMA, Options, each_district
+from trackline.recommender.districts import SCHEMA, Options, each_district, worked
 from trackline.recommender.frames import encode
-from trackline.recommender.gram import blocks, gram_of
+from trackline.recommender.gram import Gram, blocks, gram_of
 from trackline.recommender.pool import Pool
 
 __all__ = ["HISTORIES", "STUDENTS", "build", "co_use"]
@@ -42,10 +42,10 @@ def co_use(
     )
     pair = weighted = sparse.csr_array((len(names), len(names)), dtype=np.int64)
     of = _by_district(con, histories.project("district_id, student_id, app_id"), "uses")
-    for (district_id,) in histories.project("district_id").distinct().fetchall():
-        rows = encode(of(district_id))
-        gram = gram_of(blocks(rows), len(rows.apps))
-        at = names.get_indexer(rows.apps)
+    districts = histories.project("district_id").distinct().fetchall()
+    uses = ((of(district_id),) for (district_id,) in districts)
+    for apps, gram in worked(_co_use_of, uses, _workers()):
+        at = names.get_indexer(apps)
         one, other = np.nonzero(gram.pair)
         pair, weighted = (
             total
@@ -65,6 +65,15 @@ def co_use(
         }
     )
     return con.from_arrow(sums)
+
+
+def _co_use_of(uses: pd.DataFrame) -> tuple[np.ndarray, Gram]:
+    rows = encode(uses)
+    return rows.apps, gram_of(blocks(rows), len(rows.apps))
+
+
+def _workers() -> int:
+    return min(MOST_WORKERS, os.cpu_count() or 1)
 
 
 def _by_district(
@@ -125,7 +134,7 @@ def build(
         pool=Pool.of(tables["co_use"].df()),
         options=options,
         chosen=partial(store.chosen, models),
-        workers=min(MOST_WORKERS, os.cpu_count() or 1),
+        workers=_workers(),
         **{name: _by_district(con, table, name) for name, table in projected.items()},
     ):
         store.tell(models, district.district_id, district.note)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
-from functools import partial, reduce
+from functools import reduce
 from typing import TypeVar
 
 import numpy as np
@@ -43,6 +43,7 @@ __all__ = [
     "effects_of",
     "one_district",
     "recommend_districts",
+    "worked",
 ]
 
 SCHEMA = pa.schema(
@@ -235,32 +236,26 @@ def each_district(
             here = {name: of(district) for name, of in load.items()}
             yield district, own, here, pool, effects, options, chosen(district)
 
-    # one thread a district: sums of floats depend on how they are divided
-    with threadpool_limits(1), ThreadPoolExecutor(workers) as threads:
-        worked = partial(_worked, threads, workers)
-        fits = _fits(districts, outcomes, outcome_uses, worked)
-        effects = effects_of(fits, options)
-        yield from worked(one_district, given())
+    fits = _fits(districts, outcomes, outcome_uses, workers)
+    effects = effects_of(fits, options)
+    yield from worked(one_district, given(), workers)
 
 
-def _worked(
-    threads: ThreadPoolExecutor,
-    workers: int,
-    work: Callable[..., T],
-    given: Iterable[tuple],
-) -> Iterator[T]:
+def worked(work: Callable[..., T], given: Iterable[tuple], workers: int) -> Iterator[T]:
     """Give what `work` returns, in order: `workers` at work, and one waits."""
     begun: deque[Future[T]] = deque()
-    try:
-        for arguments in given:
-            begun.append(threads.submit(work, *arguments))
-            if len(begun) > workers:
+    # one thread a district: sums of floats depend on how they are divided
+    with threadpool_limits(1), ThreadPoolExecutor(workers) as threads:
+        try:
+            for arguments in given:
+                begun.append(threads.submit(work, *arguments))
+                if len(begun) > workers:
+                    yield begun.popleft().result()
+            while begun:
                 yield begun.popleft().result()
-        while begun:
-            yield begun.popleft().result()
-    finally:
-        for future in begun:
-            future.cancel()
+        finally:
+            for future in begun:
+                future.cancel()
 
 
 def one_district(
@@ -312,13 +307,13 @@ def _fits(
     districts: list[str],
     outcomes: Loaded | None,
     uses: Loaded | None,
-    worked: Callable[..., Iterator],
+    workers: int,
 ) -> dict[str, Outcome]:
     if outcomes is None or uses is None:
         return {}
     outcomes_of, uses_of = _loader(outcomes), _loader(uses)
     given = ((outcomes_of(district), uses_of(district)) for district in districts)
-    fits = zip(districts, worked(fit_district, given), strict=True)
+    fits = zip(districts, worked(fit_district, given, workers), strict=True)
     return {district: fit for district, fit in fits if fit is not None}
 
 

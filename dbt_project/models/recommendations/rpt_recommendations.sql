@@ -1,4 +1,5 @@
 -- one row per student of type 1 and rank: the software likely to help, and why
+{{ config(materialized="view") }}
 select
     district_id,
     student_id,
