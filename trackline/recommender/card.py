@@ -34,13 +34,14 @@ def _tables(described: dict, validation: pd.DataFrame) -> list[str]:
                 f"- {part['member']} ({setting}){aged}, weight {part['weight']}"
             )
         tried = validation[validation["task"] == task]
-        if "ndcg_10" in tried and tried["ndcg_10"].notna().any():
-            best = tried.groupby("member")["ndcg_10"].agg(["size", "max"])
-            best = best.sort_values("max", ascending=False)
+        if tried["ndcg_10"].notna().any():
+            found: dict[str, list[float]] = {}
+            for member, ndcg in zip(tried["member"], tried["ndcg_10"], strict=True):
+                found.setdefault(member, []).append(ndcg)
             lines += ["", "| member | settings tried | best NDCG@10 |", "|-|-|-|"]
             lines += [
-                f"| {m} | {r['size']:.0f} | {r['max']:.4f} |"
-                for m, r in best.iterrows()
+                f"| {member} | {len(found[member])} | {max(found[member]):.4f} |"
+                for member in sorted(found, key=lambda m: (-max(found[m]), m))
             ]
         else:
             lines += ["", "Too few students to validate on: a fixed, damped member."]

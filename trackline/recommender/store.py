@@ -15,6 +15,7 @@ search they keep: no clock, no pickle, no student.
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import io
 import json
@@ -49,6 +50,8 @@ __all__ = [
 
 KEEP = 10
 _FORMAT = 1
+_TRIED = ["task", "member", "setting", "tau_days", "age_from", "ndcg_10"]
+_NUMBERS = ("tau_days", "ndcg_10")
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,7 @@ class StoredModel:
             for name, scorer in self.recommender.scorers_.items()
             for row in scorer.table
         ]
-        return pd.DataFrame(rows)
+        return pd.DataFrame(rows, columns=_TRIED)
 
     @cached_property
     def _tables(self) -> dict[str, bytes]:
@@ -266,16 +269,20 @@ def remove(models: str, district_id: str) -> None:
 
 
 def _choices(described: dict, validation: bytes) -> dict[str, Choice]:
-    table = pd.read_csv(io.BytesIO(validation))
+    tried: dict[str, list[dict]] = {}
+    for row in csv.DictReader(io.StringIO(validation.decode(), newline="")):
+        told = {name: float(row[name]) for name in _NUMBERS if row.get(name)}
+        one = {"member": row["member"], "setting": json.loads(row["setting"])} | told
+        if row.get("age_from"):
+            one["age_from"] = row["age_from"]
+        tried.setdefault(row["task"], []).append(one)
     choices = {}
     for name, one in described["scorers"].items():
-        tried = table[table["task"] == name].drop(columns="task")
-        rows = tried.astype(object).where(tried.notna(), None).to_dict("records")
-        rows = [r | {"setting": json.loads(r["setting"])} for r in rows]
         bands = {
             b: (v["students"], v["ndcg_10"]) for b, v in one["ndcg_by_band"].items()
         }
-        choices[name] = Choice([_candidate(c) for c in one["blend"]], rows, bands)
+        blend = [_candidate(c) for c in one["blend"]]
+        choices[name] = Choice(blend, tried.get(name, []), bands)
     return choices
 
 
