@@ -11,7 +11,7 @@ from sklearn.exceptions import NotFittedError
 from trackline.recommender import Recommender
 from trackline.recommender.frames import FOLDS, encode, student_hashes
 from trackline.recommender.gram import blocks, gram_of
-from trackline.recommender.members import solve
+from trackline.recommender.members import GRIDS, evened, solve
 from trackline.recommender.metrics import gini, ndcg, recall, top_k
 from trackline.recommender.stream import fit_batches, recommend_batches
 
@@ -230,3 +230,21 @@ def test_history_shares_fade_with_age():
     shares = encode(frame).history(10.0).toarray()[0]
     assert shares[0] / shares[1] == pytest.approx(np.exp(-1))
     assert shares.sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("setting", GRIDS["slim"])
+def test_slim_reaches_the_least_of_what_it_minimises(setting):
+    rows = encode(interactions())
+    gram = gram_of(blocks(rows), len(rows.apps))
+    pair, n = evened(gram, setting["even"]), gram.n_students
+    size, bound = setting["ridge"] * n, setting["sparsity"] * n
+    # by coordinate descent: 1/2 |X - XB|^2 + 1/2 size |B|^2 + bound |B|_1, B >= 0
+    best = np.zeros_like(pair)
+    for _ in range(500):
+        for i in range(len(pair)):
+            free = pair[i] - pair[i] @ best + pair[i, i] * best[i] - bound
+            best[i] = np.maximum(free, 0) / (pair[i, i] + size)
+            best[i, i] = 0
+    made = solve("slim", gram, setting)
+    assert np.all(np.diag(made) == 0)
+    assert np.abs(made - best).sum() < 0.02 * best.sum()

@@ -76,7 +76,7 @@ def slim(
 ) -> np.ndarray:
     """Non-negative SLIM by ADMM (Steck, Dimakopoulou, Riabov, Jebara 2020).
 
-    With this penalty and over-relaxation 15 rounds come within 1 % of the solution on
+    With this penalty and over-relaxation 15 rounds come within 2 % of the solution on
     msstore, OULAD and made-up districts of 500 apps; a quarter of the penalty and none
     needed 40, and were up to 15 % off. The rounds run in single precision, at half the
     time: each corrects the last.
@@ -94,6 +94,7 @@ def slim(
         dual += _RELAXED * free + (1 - _RELAXED) * weights
         weights = np.maximum(dual - bound, 0.0)
         dual -= weights
+    np.fill_diagonal(weights, 0.0)
     return weights.astype(float)
 
 
