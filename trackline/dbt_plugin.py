@@ -93,6 +93,8 @@ class Plugin(BasePlugin):
         """Make the warehouse's folder: DuckDB makes the file, not its parents."""
         # what dbt has parsed stays to the end: no collection has to look at it again,
         # which costs as much as a tenth of a Python model
+        gc.unfreeze()
+        gc.collect()
         gc.freeze()
         path = self.creds.path if self.creds else ""
         if path and path != ":memory:":

@@ -58,8 +58,30 @@ def goals(project, goal: int) -> None:
     )
 
 
-def outcome_scores(project, district: str, number: int, *days: str) -> None:
-    """Assess three students on each of the days; one of them uses nothing."""
+def between_scores(project, number: int, **minutes: int | None) -> None:
+    """Deliver a day between two scores, by application; None withdraws it."""
+    project.deliver(
+        f"north/app_usage/between_{number}.csv",
+        [
+            {
+                "student_id": "between",
+                "app_id": app,
+                "usage_date": "2024-10-01",
+                "usage_minutes": told or 0,
+                "session_count": 1,
+                "is_deleted": "true" if told is None else "false",
+                "updated_at": f"2025-03-0{number}T12:00:00",
+            }
+            for app, told in minutes.items()
+        ],
+        f"2025-03-0{number}T12:00:00",
+    )
+
+
+def outcome_scores(
+    project, district: str, number: int, students: tuple[str, ...], *days: str
+) -> None:
+    """Assess students on each of the days."""
     project.deliver(
         f"{district}/scores/of_two_{number}.csv",
         [
@@ -70,7 +92,7 @@ def outcome_scores(project, district: str, number: int, *days: str) -> None:
                 "measured_on": day,
                 "app_id": "",
             }
-            for student in ("000", "001", "idle")
+            for student in students
             for day in days
         ],
     )
@@ -95,7 +117,15 @@ def test_nights_equal_a_full_refresh(project):
                 for n in range(12)
             ],
         )
-        outcome_scores(project, name, 0, "2024-09-16", "2025-01-15")
+        outcome_scores(
+            project,
+            name,
+            0,
+            ("000", "001", "idle", "between"),
+            "2024-09-16",
+            "2025-01-15",
+        )
+    between_scores(project, 1, alpha=10, beta=20)
     # 2 March lies after as_of: it waits until the third night
     night(project, 1, rng, "2024-07-15", 231)
     project.build()
@@ -108,9 +138,17 @@ def test_nights_equal_a_full_refresh(project):
     project.configure(district_rows)
     goals(project, 15)
     night(project, 3, rng, "2024-07-15", 231)
-    # the later score is another one now
-    outcome_scores(project, "north", 3, "2025-02-20")
+    # the later score of two is another; between those of another one days have changed
+    outcome_scores(project, "north", 3, ("001", "idle"), "2025-02-20")
+    between_scores(project, 3, alpha=99, beta=None, gamma=5)
     project.build()
+    kept = tables(project)
+    assert project.rows(
+        "select app_id, usage_minutes from int_outcome_usage"
+        " where student_id = 'between' order by app_id"
+    ) == [("alpha", 99.0), ("gamma", 5.0)]
+    project.build("--full-refresh")
+    assert tables(project) == kept
     assert project.rows("select distinct district_id from int_recent_usage") == [
         ("north",)
     ]

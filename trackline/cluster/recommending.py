@@ -63,7 +63,7 @@ def build(
     pool = tables["co_use"].selectExpr(STUDENTS_OF_POOL).collect()[0]["pool"]
     tables = {**tables, "co_use": _among(tables["co_use"], tables["apps"])}
     recommend = _Recommend(pool, effects, options, models)
-    wanted = ["apps", "students", "histories", "co_use"]
+    wanted = ["apps", "students", "histories"] + ["co_use"] * options.pooling
     return _by_district({name: tables[name] for name in wanted}, recommend, SCHEMA)
 
 
@@ -93,7 +93,7 @@ class _Recommend:
             district_id,
             own,
             here,
-            Pool.of(here.pop("co_use"), self.pool),
+            Pool.of(here["co_use"], self.pool) if "co_use" in here else None,
             self.effects,
             self.options,
             store.chosen(self.models, district_id),

@@ -10,7 +10,6 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from scipy import sparse
 
 from trackline.recommender import store
 from trackline.recommender.districts import SCHEMA, Options, each_district, worked
@@ -34,37 +33,50 @@ def co_use(
 ) -> duckdb.DuckDBPyRelation:
     """Return the co-use matrix of all districts together: the rows of `pooled_sql`.
 
-    By sparse products, district by district: memory is that of the largest one.
-    trackline.cluster has Spark's half, which is the SQL.
+    By sparse products, district by district: memory is that of the `_workers` + 1
+    largest ones and of twice the result. trackline.cluster has Spark's half, the SQL.
     """
     names = pd.Index(
         row[0] for row in histories.project("app_id").distinct().order("all").fetchall()
     )
-    pair = weighted = sparse.csr_array((len(names), len(names)), dtype=np.int64)
+    size = len(names)
+    total = (np.empty(0, np.int64), np.empty((2, 0), np.int64))
+    waiting: list[tuple[np.ndarray, np.ndarray]] = []
     of = _by_district(con, histories.project("district_id, student_id, app_id"), "uses")
     districts = histories.project("district_id").distinct().fetchall()
     uses = ((of(district_id),) for (district_id,) in districts)
     for apps, gram in worked(_co_use_of, uses, _workers()):
         at = names.get_indexer(apps)
         one, other = np.nonzero(gram.pair)
-        pair, weighted = (
-            total
-            + sparse.csr_array(
-                (own[one, other].astype(np.int64), (at[one], at[other])), total.shape
-            )
-            for total, own in ((pair, gram.pair), (weighted, gram.weighted))
-        )
-    one, other = pair.nonzero()
+        counts = np.stack([gram.pair[one, other], gram.weighted[one, other]])
+        waiting.append((at[one] * size + at[other], counts.astype(np.int64)))
+        # a sum costs what it has summed before: only when as much is waiting
+        if sum(len(key) for key, _ in waiting) > len(total[0]):
+            total = _summed([total, *waiting])
+            waiting.clear()
+    key, (pair, weighted) = _summed([total, *waiting])
     texts = pa.array(names, pa.string())
     sums = pa.table(
         {
-            "app_id": texts.take(pa.array(one)),
-            "next_app_id": texts.take(pa.array(other)),
-            "pair_count": pair.data,
-            "weighted_count": weighted.data,
+            "app_id": texts.take(pa.array(key // max(size, 1))),
+            "next_app_id": texts.take(pa.array(key % max(size, 1))),
+            "pair_count": pair,
+            "weighted_count": weighted,
         }
     )
     return con.from_arrow(sums)
+
+
+def _summed(
+    parts: list[tuple[np.ndarray, np.ndarray]],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Add up the counts of equal keys, shapes (n,) and (2, n)."""
+    key = np.concatenate([key for key, _ in parts])
+    counts = np.concatenate([counts for _, counts in parts], axis=1)
+    order = np.argsort(key, kind="stable")
+    key, counts = key[order], counts[:, order]
+    first = np.flatnonzero(np.append(True, np.diff(key) > 0)) if len(key) else key
+    return key[first], np.add.reduceat(counts, first, axis=1) if len(key) else counts
 
 
 def _co_use_of(uses: pd.DataFrame) -> tuple[np.ndarray, Gram]:
@@ -131,7 +143,7 @@ def build(
     con.execute("create or replace temp table recommended as from recommended_rows")
     for district in each_district(
         apps=tables["apps"].df(),
-        pool=Pool.of(tables["co_use"].df()),
+        pool=Pool.of(tables["co_use"].df()) if options.pooling else None,
         options=options,
         chosen=partial(store.chosen, models),
         workers=_workers(),

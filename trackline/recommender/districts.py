@@ -188,7 +188,7 @@ def each_district(
     apps: pd.DataFrame,
     students: Loaded,
     histories: Loaded,
-    pool: Pool,
+    pool: Pool | None,
     outcomes: Loaded | None = None,
     outcome_uses: Loaded | None = None,
     options: Options | None = None,
@@ -210,7 +210,8 @@ def each_district(
     histories : DataFrame or callable
         district_id, student_id, app_id, band, first_used_on, last_used_on, is_used
         (counts as used now: not recommended). Eligible apps of all students.
-    pool : Pool
+    pool : Pool or None
+        None where nothing is borrowed.
     outcomes : DataFrame or callable, optional
         district_id and the columns of `outcome.fit_district`.
     outcome_uses : DataFrame or callable, optional
@@ -244,7 +245,7 @@ def each_district(
 def worked(work: Callable[..., T], given: Iterable[tuple], workers: int) -> Iterator[T]:
     """Give what `work` returns, in order: `workers` at work, and one waits."""
     begun: deque[Future[T]] = deque()
-    # one thread a district: sums of floats depend on how they are divided
+    # a thread a district, and no more in it
     with threadpool_limits(1), ThreadPoolExecutor(workers) as threads:
         try:
             for arguments in given:
@@ -262,7 +263,7 @@ def one_district(
     district: str,
     own: pd.DataFrame,
     here: dict[str, pd.DataFrame],
-    pool: Pool,
+    pool: Pool | None,
     effects: pd.DataFrame,
     options: Options,
     chosen: Chosen | None = None,
@@ -276,8 +277,8 @@ def one_district(
         Its rows of `apps`.
     here : dict of str to DataFrame
         Its rows of students and histories.
-    pool : Pool
-        At least the pairs among its apps.
+    pool : Pool or None
+        At least the pairs among its apps; None where nothing is borrowed.
     effects : DataFrame
         `effects_of` all districts.
     options : Options
@@ -319,9 +320,10 @@ def _fits(
 
 def effects_of(fits: dict[str, Outcome], options: Options) -> pd.DataFrame:
     """Estimate every district's effects from `outcome.fit_district` of each."""
-    if options.pooling or not fits:
-        return estimate_effects(fits)
-    return pd.concat([estimate_effects({d: f}) for d, f in fits.items()])
+    together = [fits] if options.pooling or not fits else [{d: fits[d]} for d in fits]
+    # one thread, here too: sums of floats depend on how they are divided
+    with threadpool_limits(1):
+        return pd.concat([estimate_effects(some) for some in together])
 
 
 def _popularity(total: Gram, pooled: Gram | None) -> BandPopularity:
@@ -357,7 +359,7 @@ def _one(
     district: str,
     own: pd.DataFrame,
     here: dict[str, pd.DataFrame],
-    pool: Pool,
+    pool: Pool | None,
     effects: pd.DataFrame,
     options: Options,
     chosen: Chosen | None,
@@ -373,7 +375,9 @@ def _one(
     total = reduce(Gram.plus, grams.values())
     pairs = {band: gram.pair for band, gram in grams.items()}
     del grams
-    pooled = pool.without(total, apps) if options.pooling else None
+    pooled = None
+    if options.pooling and pool is not None:
+        pooled = pool.without(total, apps)
     few = total.n_students < options.pool_below
     rows = use.rows()
     as_of = pd.Timestamp(own["as_of"].iloc[0]).date() if "as_of" in own else None

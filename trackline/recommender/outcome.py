@@ -16,6 +16,7 @@ import pandas as pd
 from scipy import sparse
 from scipy.linalg import lapack
 from scipy.special import ndtr, ndtri
+from threadpoolctl import threadpool_limits
 
 from trackline.recommender.frames import codes_of
 
@@ -162,7 +163,7 @@ def fit_district(students: pd.DataFrame, uses: pd.DataFrame) -> Outcome | None:
     students = students.iloc[np.argsort(place)].reset_index(drop=True)
     user, _ = codes_of(uses["student_id"], ids)
     app, names = codes_of(uses["app_id"], None)
-    here = user >= 0
+    here = (user >= 0) & (app >= 0)
     minutes = sparse.csr_array(
         (uses["usage_minutes"].to_numpy(float)[here], (user[here], app[here])),
         (len(ids), len(names)),
@@ -179,7 +180,9 @@ def fit_district(students: pd.DataFrame, uses: pd.DataFrame) -> Outcome | None:
     beside += [_dummies(students[c]) for c in ("band", "grade_level") if c in students]
     rest = np.hstack(beside)
     later = _standard(students["later_score"].to_numpy(float))
-    effect, variance = _regress(used, rest, later, _schools(students))
+    # sums of floats depend on how they are divided
+    with threadpool_limits(1):
+        effect, variance = _regress(used, rest, later, _schools(students))
 
     placebo = placebo_variance = None
     if "earlier_score" in students:
@@ -188,9 +191,10 @@ def fit_district(students: pd.DataFrame, uses: pd.DataFrame) -> Outcome | None:
         few = known.sum() <= 2 * columns or _arms(used[known]).min() < MIN_ARM
         if not few:
             earlier = _standard(students["earlier_score"].to_numpy(float)[known])
-            placebo, placebo_variance = _regress(
-                used[known], rest[known], earlier, _schools(students[known])
-            )
+            with threadpool_limits(1):
+                placebo, placebo_variance = _regress(
+                    used[known], rest[known], earlier, _schools(students[known])
+                )
     return Outcome(apps, effect, variance, placebo, placebo_variance)
 
 

@@ -253,7 +253,7 @@ def chosen(models: str, district_id: str) -> Chosen | None:
             described["options"],
             _choices(described, files.cat_file(f"{target}/validation.csv")),
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, csv.Error):
         return None
     choices = found.choices.values()
     used = {candidate.member for choice in choices for candidate, _ in choice.blend}

@@ -63,7 +63,9 @@ def recommendation_table(
         known[name].to_numpy(float) for name in ("effect_low", "effect_high", "effect")
     )
     is_associated = known["is_associated"].eq(True).to_numpy()
-    names = (own["app_name"] if "app_name" in own else own["app_id"]).tolist()
+    named = (
+        own["app_name"].fillna(own["app_id"]) if "app_name" in own else own["app_id"]
+    )
     students, apps = (pa.array(ids, pa.string()) for ids in (rows.students, rows.apps))
     size = max(_CELLS // len(rows.apps), 1)
     tables = []
@@ -84,7 +86,7 @@ def recommendation_table(
         app = top[student, place]
         used = reasons.contributors(part, scorer, student, app)
         similar = _similar(together, part, student, app, used[:, 0])
-        texts = reasons.reason_texts(names, app, used, similar, effects)
+        texts = reasons.reason_texts(named.tolist(), app, used, similar, effects)
         tables.append(
             pa.table(
                 {

@@ -187,7 +187,7 @@ def _candidates(names: tuple[str, ...], gram: Gram, tau=None, key="first") -> It
             continue
         if name in ("directed", "walk") and gram.directed is None:
             continue
-        # SLIM costs as much as forty solves: it is thinned at a quarter of the size
+        # SLIM costs as much as many solves: it is thinned at a quarter of the size
         size = 4 * n_apps if name == "slim" else n_apps
         for setting in thin(members.GRIDS[name], size) or members.GRIDS[name]:
             if (
