@@ -5,6 +5,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from recommender_data import interactions
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
@@ -232,15 +233,27 @@ def test_history_shares_fade_with_age():
     assert shares.sum() == pytest.approx(1)
 
 
+def some_use(kind: str) -> np.ndarray:
+    """Return students x apps: two tastes, nearly all apps, or apps that go together."""
+    rng = np.random.default_rng(0)
+    if kind == "tastes":
+        return encode(interactions()).matrix().toarray()
+    if kind == "nearly all":
+        return rng.random((500, 24)) < 0.9
+    bundle = np.repeat(rng.random((500, 4)) < 0.4, 6, axis=1)
+    return rng.random((500, 24)) < np.where(bundle, 0.85, 0.05)
+
+
+@pytest.mark.parametrize("kind", ["tastes", "nearly all", "bundles"])
 @pytest.mark.parametrize("setting", GRIDS["slim"])
-def test_slim_reaches_the_least_of_what_it_minimises(setting):
-    rows = encode(interactions())
-    gram = gram_of(blocks(rows), len(rows.apps))
+def test_slim_reaches_the_least_of_what_it_minimises(setting, kind):
+    used = sparse.csr_matrix(some_use(kind).astype(float))
+    gram = gram_of([(used, None)], used.shape[1])
     pair, n = evened(gram, setting["even"]), gram.n_students
     size, bound = setting["ridge"] * n, setting["sparsity"] * n
     # by coordinate descent: 1/2 |X - XB|^2 + 1/2 size |B|^2 + bound |B|_1, B >= 0
     best = np.zeros_like(pair)
-    for _ in range(500):
+    for _ in range(1000):
         for i in range(len(pair)):
             free = pair[i] - pair[i] @ best + pair[i, i] * best[i] - bound
             best[i] = np.maximum(free, 0) / (pair[i, i] + size)
