@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from dagster import (
@@ -103,9 +104,19 @@ def load_project(environment: Environment) -> DbtProject:
         target=None if environment.target == DEFAULT_TARGET else environment.target,
     )
     if not project.manifest_path.exists():
-        parse = command_line(project).cli(["parse"], target_path=project.target_path)
-        parse.wait()
+        _parse(project)
     return project
+
+
+def _parse(project: DbtProject) -> None:
+    """Make the manifest: another code server that starts now never reads half of it."""
+    target = project.manifest_path.parent
+    target.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix="parse-", dir=target) as folder:
+        command_line(project).cli(["parse"], target_path=Path(folder)).wait()
+        # what dbt need not parse again first: a manifest says that all is there
+        for name in ("partial_parse.msgpack", project.manifest_path.name):
+            os.replace(Path(folder) / name, target / name)
 
 
 def command_line(project: DbtProject) -> Dbt:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestration import processes
+from orchestration import dbt, processes
 from orchestration.alerts import message
 from orchestration.environment import Environment
 from orchestration.facts import WarehouseFacts, newest_models, validation
@@ -24,6 +24,35 @@ from orchestration.sensors import is_due_soon, unread
 from trackline.publish import Outcome
 from trackline.settings import RefusedError
 from trackline.status import DistrictStatus
+
+
+def test_a_code_server_never_reads_half_a_manifest(tmp_path, monkeypatch):
+    """Several begin at once where nobody has parsed yet."""
+    monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path))
+    whole = tmp_path / "manifest.json"
+    seen = []
+
+    class Parse:
+        def cli(self, words, target_path):
+            self.target = target_path
+            return self
+
+        def wait(self):
+            (self.target / "partial_parse.msgpack").touch()
+            manifest = self.target / "manifest.json"
+            manifest.write_text('{"nodes"')
+            seen.append(whole.exists())
+            manifest.write_text('{"nodes": {}}')
+
+    monkeypatch.setattr(dbt, "command_line", lambda project: Parse())
+    for _ in range(2):
+        assert dbt.load_project(Environment()).manifest_path == whole
+    assert seen == [False], "it was seen before it was whole, or made twice"
+    assert whole.read_text() == '{"nodes": {}}'
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "manifest.json",
+        "partial_parse.msgpack",
+    ]
 
 
 def test_no_model_is_left_out():
