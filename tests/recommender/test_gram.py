@@ -169,10 +169,17 @@ def test_products_count_what_the_sql_counts():
     con = duckdb.connect()
     con.register("uses", both)
     by_sql = con.sql(pooled_sql("uses"))
-    by_products = counted(con, con.table("uses"))
+    by_products = counted(con, con.table("uses"), pool_below=1000)
     assert by_products.columns == by_sql.columns
     assert len(by_sql) > 10_000
     assert by_products.order("all").fetchall() == by_sql.order("all").fetchall()
+    # nobody borrows: the users of every app, and no pair
+    smallest = south.student_id.nunique()
+    alone = counted(con, con.table("uses"), pool_below=smallest)
+    diagonal = by_sql.filter("app_id = next_app_id")
+    assert alone.columns == by_sql.columns
+    assert alone.order("all").fetchall() == diagonal.order("all").fetchall()
+    assert len(counted(con, con.table("uses"), smallest + 1)) == len(by_sql)
 
 
 def test_the_bands_grams_add_up_to_that_of_all():

@@ -24,7 +24,7 @@ from trackline.recommender.build import HISTORIES, STUDENTS
 from trackline.recommender.districts import SCHEMA, Options, effects_of, one_district
 from trackline.recommender.outcome import Outcome, fit_district
 from trackline.recommender.pool import Pool
-from trackline.recommender.sql import pooled_sql
+from trackline.recommender.sql import pooled_sql, students_sql, users_sql
 
 __all__ = ["build", "co_use"]
 
@@ -36,9 +36,12 @@ STUDENTS_OF_POOL = (
 )
 
 
-def co_use(session: SparkSession, histories: DataFrame) -> DataFrame:
-    """Return the co-use matrix of all districts together."""
+def co_use(session: SparkSession, histories: DataFrame, pool_below: int) -> DataFrame:
+    """Return co-use of all districts together: `recommender.build.co_use`."""
     histories.createOrReplaceTempView("co_use_rows")
+    of_districts = session.sql(students_sql("co_use_rows"))
+    if of_districts.where(f"students < {pool_below}").isEmpty():
+        return session.sql(users_sql("co_use_rows"))
     return session.sql(for_spark(pooled_sql("co_use_rows", "spark")))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial, singledispatch
 
 import duckdb
@@ -16,6 +16,7 @@ from trackline.recommender.districts import SCHEMA, Options, each_district, work
 from trackline.recommender.frames import encode
 from trackline.recommender.gram import Gram, blocks, gram_of
 from trackline.recommender.pool import Pool
+from trackline.recommender.sql import students_sql, users_sql
 
 __all__ = ["HISTORIES", "STUDENTS", "build", "co_use"]
 
@@ -23,19 +24,34 @@ STUDENTS = "district_id, student_id, performance as band"
 HISTORIES = (
     "district_id, student_id, app_id, band, first_used_on, last_used_on, is_used"
 )
+# SCHEMA, its repeated texts numbered
+ROWS = pa.schema(
+    field.with_type(pa.dictionary(pa.int64(), pa.string()))
+    if field.name in ("district_id", "student_id", "app_id", "model_id")
+    else field
+    for field in SCHEMA
+)
 # threads: more would wait for the interpreter, each with a district in memory
 MOST_WORKERS = 4
 
 
 @singledispatch
 def co_use(
-    con: duckdb.DuckDBPyConnection, histories: duckdb.DuckDBPyRelation
+    con: duckdb.DuckDBPyConnection,
+    histories: duckdb.DuckDBPyRelation,
+    pool_below: int,
 ) -> duckdb.DuckDBPyRelation:
     """Return the co-use matrix of all districts together: the rows of `pooled_sql`.
 
-    By sparse products, district by district: memory is that of the `_workers` + 1
-    largest ones and of twice the result. trackline.cluster has Spark's half, the SQL.
+    Pairs are what small districts borrow: where no district has fewer than `pool_below`
+    students, users alone are counted (`users_sql`). By sparse products, district by
+    district: memory is that of the `_workers` + 1 largest ones and of twice the result.
+    trackline.cluster has Spark's half, the SQL.
     """
+    con.execute(f"create or replace temp view co_use_rows as {histories.sql_query()}")
+    of_districts = con.execute(students_sql("co_use_rows")).fetchall()
+    if all(students >= pool_below for _, students in of_districts):
+        return con.sql(users_sql("co_use_rows"))
     names = pd.Index(
         row[0] for row in histories.project("app_id").distinct().order("all").fetchall()
     )
@@ -43,8 +59,7 @@ def co_use(
     total = (np.empty(0, np.int64), np.empty((2, 0), np.int64))
     waiting: list[tuple[np.ndarray, np.ndarray]] = []
     of = _by_district(con, histories.project("district_id, student_id, app_id"), "uses")
-    districts = histories.project("district_id").distinct().fetchall()
-    uses = ((of(district_id),) for (district_id,) in districts)
+    uses = ((of(district_id),) for district_id, _ in of_districts)
     for apps, gram in worked(_co_use_of, uses, _workers()):
         at = names.get_indexer(apps)
         one, other = np.nonzero(gram.pair)
@@ -94,7 +109,7 @@ def _by_district(
     """Return what loads a district's rows, in no order; ids as categories."""
     columns = ", ".join(c for c in table.columns if c != "district_id")
     view = f"recommender_{name}"
-    con.register(view, table)
+    con.execute(f"create or replace temp view {view} as {table.sql_query()}")
 
     def load(district_id: str) -> pd.DataFrame:
         rows = con.execute(
@@ -113,7 +128,7 @@ def build(
     tables: Mapping[str, duckdb.DuckDBPyRelation],
     models: str,
     options: Options,
-) -> duckdb.DuckDBPyRelation:
+) -> pa.RecordBatchReader:
     """Train every district, store its model, and recommend.
 
     Parameters
@@ -129,31 +144,37 @@ def build(
 
     Returns
     -------
-    duckdb.DuckDBPyRelation
-        One row per district, student and rank. Rows go to the engine district by
-        district: memory is that of the largest ones.
+    pyarrow.RecordBatchReader
+        One row per district, student and rank; ids are dictionaries. A district is
+        trained when its rows are read: memory is that of the largest ones, and the
+        engine writes one district's rows while others are trained.
     """
+    # `con` will be reading the result while the districts are loaded
+    loading = con.cursor()
     projected = {
         "students": tables["students"].project(STUDENTS),
         "histories": tables["histories"].project(HISTORIES),
         "outcomes": tables["outcomes"],
         "outcome_uses": tables["outcome_uses"],
     }
-    con.register("recommended_rows", SCHEMA.empty_table())
-    con.execute("create or replace temp table recommended as from recommended_rows")
-    for district in each_district(
-        apps=tables["apps"].df(),
-        pool=Pool.of(tables["co_use"].df()) if options.pooling else None,
-        options=options,
-        chosen=partial(store.chosen, models),
-        workers=_workers(),
-        **{name: _by_district(con, table, name) for name, table in projected.items()},
-    ):
-        store.tell(models, district.district_id, district.note)
-        if district.model is None:
-            continue
-        store.save(models, district.model)
-        con.register("recommended_rows", district.recommendations)
-        con.execute("insert into recommended by name select * from recommended_rows")
-        con.unregister("recommended_rows")
-    return con.table("recommended")
+    load = {
+        name: _by_district(loading, table, name) for name, table in projected.items()
+    }
+    apps = tables["apps"].df()
+    pool = Pool.of(tables["co_use"].df()) if options.pooling else None
+
+    def recommended() -> Iterator[pa.RecordBatch]:
+        for district in each_district(
+            apps=apps,
+            pool=pool,
+            options=options,
+            chosen=partial(store.chosen, models),
+            workers=_workers(),
+            **load,
+        ):
+            store.tell(models, district.district_id, district.note)
+            if district.model is not None:
+                store.save(models, district.model)
+                yield from district.recommendations.cast(ROWS).to_batches()
+
+    return pa.RecordBatchReader.from_batches(ROWS, recommended())

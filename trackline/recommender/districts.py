@@ -421,7 +421,8 @@ def _one(
         options.include_familiar,
     )
     for name, value in (("district_id", district), ("model_id", stored.model_id)):
-        table = table.append_column(name, pa.repeat(value, len(table)))
+        once = pa.DictionaryArray.from_arrays(np.zeros(len(table), np.int64), [value])
+        table = table.append_column(name, once)
     blend = ", ".join(c.member for c, _ in model.scorers_[model.task_of(rows)].blend)
     note = f"{blend} from {int(total.n_students)} students"
     if few and model.kappa_:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from trackline.recommender.frames import FOLDS
 
-__all__ = ["DIALECTS", "fold_sql", "gram_sql", "pooled_sql"]
+__all__ = [
+    "DIALECTS", "fold_sql", "gram_sql", "pooled_sql", "students_sql", "users_sql",
+]  # fmt: skip
 
 DIALECTS = {
     "duckdb": {
@@ -78,6 +80,39 @@ select
     cast(sum(share) as bigint) as weighted_count
 from pairs
 group by one.app_id, other.app_id
+"""
+
+
+def users_sql(relation: str) -> str:
+    """Return the SQL of the diagonal alone of `pooled_sql`."""
+    return f"""\
+with
+    shares as (
+        select
+            district_id,
+            student_id,
+            cast(round(1000000.0 / count(*)) as bigint) as share
+        from {relation}
+        group by district_id, student_id
+    )
+select
+    uses.app_id,
+    uses.app_id as next_app_id,
+    count(*) as pair_count,
+    cast(sum(shares.share) as bigint) as weighted_count
+from {relation} as uses
+inner join shares
+    on uses.district_id = shares.district_id and uses.student_id = shares.student_id
+group by uses.app_id
+"""
+
+
+def students_sql(relation: str) -> str:
+    """Return the SQL of how many students used an app, of every district."""
+    return f"""\
+select district_id, count(distinct student_id) as students
+from {relation}
+group by district_id
 """
 
 
