@@ -94,8 +94,9 @@ def _summed(
     return key[first], np.add.reduceat(counts, first, axis=1) if len(key) else counts
 
 
-def _co_use_of(uses: pd.DataFrame) -> tuple[np.ndarray, Gram]:
-    rows = encode(uses)
+def _co_use_of(uses: pa.Table) -> tuple[np.ndarray, Gram]:
+    # numbered names: a text per row would cost more than the products
+    rows = encode(uses.to_pandas(strings_to_categorical=True))
     return rows.apps, gram_of(blocks(rows), len(rows.apps))
 
 
@@ -105,19 +106,17 @@ def _workers() -> int:
 
 def _by_district(
     con: duckdb.DuckDBPyConnection, table: duckdb.DuckDBPyRelation, name: str
-) -> Callable[[str], pd.DataFrame]:
-    """Return what loads a district's rows, in no order; ids as categories."""
+) -> Callable[[str], pa.Table]:
+    """Return what loads a district's rows, in no order."""
     columns = ", ".join(c for c in table.columns if c != "district_id")
     view = f"recommender_{name}"
     con.execute(f"create or replace temp view {view} as {table.sql_query()}")
 
-    def load(district_id: str) -> pd.DataFrame:
-        rows = con.execute(
+    def load(district_id: str) -> pa.Table:
+        return con.execute(
             f"select {columns} from {view} where district_id = $district_id",
             {"district_id": district_id},
         ).to_arrow_table()
-        # numbered names: a text per row would cost more than the products
-        return rows.to_pandas(strings_to_categorical=True, date_as_object=False)
 
     return load
 

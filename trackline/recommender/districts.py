@@ -19,7 +19,6 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from threadpoolctl import threadpool_limits
 
 from trackline.recommender.cold import BandPopularity
 from trackline.recommender.gram import NO_BAND, Gram, grams_by_band
@@ -32,6 +31,7 @@ from trackline.recommender.outcome import (
 from trackline.recommender.pool import Pool
 from trackline.recommender.store import Chosen, StoredModel
 from trackline.recommender.table import recommendation_table
+from trackline.recommender.threads import one_thread
 from trackline.recommender.use import Use
 
 __all__ = [
@@ -120,7 +120,7 @@ class Result:
 
 
 T = TypeVar("T")
-Loaded = pd.DataFrame | Callable[[str], pd.DataFrame]
+Loaded = pd.DataFrame | Callable[[str], pa.Table | pd.DataFrame]
 """A table, or what loads the rows of one district of it."""
 
 
@@ -246,7 +246,7 @@ def worked(work: Callable[..., T], given: Iterable[tuple], workers: int) -> Iter
     """Give what `work` returns, in order: `workers` at work, and one waits."""
     begun: deque[Future[T]] = deque()
     # a thread a district, and no more in it
-    with threadpool_limits(1), ThreadPoolExecutor(workers) as threads:
+    with one_thread(), ThreadPoolExecutor(workers) as threads:
         try:
             for arguments in given:
                 begun.append(threads.submit(work, *arguments))
@@ -262,7 +262,7 @@ def worked(work: Callable[..., T], given: Iterable[tuple], workers: int) -> Iter
 def one_district(
     district: str,
     own: pd.DataFrame,
-    here: dict[str, pd.DataFrame],
+    here: dict[str, pa.Table | pd.DataFrame],
     pool: Pool | None,
     effects: pd.DataFrame,
     options: Options,
@@ -275,7 +275,7 @@ def one_district(
     district : str
     own : DataFrame
         Its rows of `apps`.
-    here : dict of str to DataFrame
+    here : dict of str to Table or DataFrame
         Its rows of students and histories.
     pool : Pool or None
         At least the pairs among its apps; None where nothing is borrowed.
@@ -285,7 +285,7 @@ def one_district(
     chosen : Chosen, optional
         Its settings of before.
     """
-    with threadpool_limits(1):
+    with one_thread():
         table, model, note = _one(district, own, here, pool, effects, options, chosen)
     return District(
         district,
@@ -297,7 +297,7 @@ def one_district(
     )
 
 
-def _loader(table: Loaded) -> Callable[[str], pd.DataFrame]:
+def _loader(table: Loaded) -> Callable[[str], pa.Table | pd.DataFrame]:
     if callable(table):
         return table
     split = dict(iter(table.groupby("district_id", sort=True)))
@@ -322,7 +322,7 @@ def effects_of(fits: dict[str, Outcome], options: Options) -> pd.DataFrame:
     """Estimate every district's effects from `outcome.fit_district` of each."""
     together = [fits] if options.pooling or not fits else [{d: fits[d]} for d in fits]
     # one thread, here too: sums of floats depend on how they are divided
-    with threadpool_limits(1):
+    with one_thread():
         return pd.concat([estimate_effects(some) for some in together])
 
 
@@ -358,7 +358,7 @@ def _kept(
 def _one(
     district: str,
     own: pd.DataFrame,
-    here: dict[str, pd.DataFrame],
+    here: dict[str, pa.Table | pd.DataFrame],
     pool: Pool | None,
     effects: pd.DataFrame,
     options: Options,

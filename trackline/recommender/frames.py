@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from scipy import sparse
 
 __all__ = [
-    "FOLDS", "Rows", "as_frame", "codes_of", "days_of", "encode", "stacked",
-    "student_hashes",
+    "FOLDS", "Rows", "as_frame", "as_table", "codes_of", "days_of", "encode",
+    "sorted_texts", "stacked", "student_hashes",
 ]  # fmt: skip
 
 FOLDS = 5
@@ -29,6 +31,16 @@ def as_frame(data: Any) -> pd.DataFrame:
     raise TypeError(
         f"a DataFrame with student_id and app_id is needed, not {type(data).__name__}"
     )
+
+
+def as_table(data: pa.Table | pd.DataFrame) -> pa.Table:
+    """Take a DataFrame as an Arrow table.
+
+    Its work is done beside the interpreter, so that districts do not wait for it.
+    """
+    if isinstance(data, pa.Table):
+        return data
+    return pa.Table.from_pandas(data, preserve_index=False)
 
 
 def student_hashes(students: np.ndarray) -> np.ndarray:
@@ -152,12 +164,15 @@ def stacked(parts: list[Rows]) -> Rows:
     )
 
 
-def days_of(column: pd.Series) -> np.ndarray | None:
+def days_of(column: pd.Series | pa.ChunkedArray) -> np.ndarray | None:
     """Return times as days since 1970, shape (n,); None where no time is known.
 
     A missing one counts as the earliest.
     """
-    if pd.api.types.is_numeric_dtype(column):
+    if isinstance(column, pa.ChunkedArray):
+        stamps = column.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
+        days = stamps.to_numpy() / (1e6 * _SECONDS_PER_DAY)
+    elif pd.api.types.is_numeric_dtype(column):
         days = column.to_numpy(float)
     else:
         stamps = pd.to_datetime(column, utc=True).dt.tz_localize(None)
@@ -168,16 +183,20 @@ def days_of(column: pd.Series) -> np.ndarray | None:
     return np.where(np.isnan(days), np.nanmin(days), days)
 
 
-def codes_of(column: pd.Series, known: np.ndarray | None) -> tuple[np.ndarray, Any]:
+def codes_of(
+    column: pd.Series | pa.ChunkedArray, known: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return ids as positions in their sorted names, shape (n,), and the names.
 
     Parameters
     ----------
-    column : Series
+    column : Series or ChunkedArray
         Text, numbers or categories; null is -1.
     known : ndarray of str or None
         The names, where they are given: others are -1 too.
     """
+    if isinstance(column, pa.ChunkedArray):
+        return _codes_of_arrow(column, known)
     if isinstance(column.dtype, pd.CategoricalDtype):
         codes, names = column.cat.codes.to_numpy(), column.cat.categories.to_numpy()
     else:
@@ -191,6 +210,25 @@ def codes_of(column: pd.Series, known: np.ndarray | None) -> tuple[np.ndarray, A
         known = np.sort(names[present].astype(str)).astype(object)
     target = pd.Index(known).get_indexer(names)
     return np.append(target, -1)[codes], known
+
+
+def _codes_of_arrow(
+    column: pa.ChunkedArray, known: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    texts = column.cast(pa.string())
+    if known is None:
+        known = sorted_texts([texts])
+    names = pa.array(known, pa.string())
+    codes = pc.index_in(texts, value_set=names, skip_nulls=True)
+    return codes.fill_null(-1).to_numpy().astype(np.int64), known
+
+
+def sorted_texts(columns: list[pa.ChunkedArray]) -> np.ndarray:
+    """Return the distinct texts of some columns in order, shape (n,); no null."""
+    chunks = [chunk for column in columns for chunk in column.cast(pa.string()).chunks]
+    texts = pa.chunked_array(chunks, pa.string()).unique().drop_null()
+    # by bytes of UTF-8, which is by characters
+    return texts.take(pc.array_sort_indices(texts)).to_numpy(zero_copy_only=False)
 
 
 def encode(data: Any, apps: np.ndarray | None = None) -> Rows:

@@ -11,7 +11,6 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
-from threadpoolctl import threadpool_limits
 
 from trackline.recommender.cold import BandPopularity
 from trackline.recommender.frames import Rows, as_frame, encode
@@ -19,6 +18,7 @@ from trackline.recommender.gram import Gram, blocks, directed_count, gram_of
 from trackline.recommender.metrics import top_k
 from trackline.recommender.selection import Choice, choose
 from trackline.recommender.tasks import Candidate, Part, complete_task, next_task
+from trackline.recommender.threads import one_thread
 
 __all__ = ["Layer", "Recommender", "Scorer"]
 
@@ -111,7 +111,7 @@ class Recommender(BaseEstimator):
         rows = encode(interactions)
         if not len(rows.student):
             raise ValueError("there is no use in these interactions: nothing to learn")
-        with threadpool_limits(1):
+        with one_thread():
             total = gram_of(blocks(rows), len(rows.apps))
             self.fit_gram(total, sample_of(rows), BandPopularity.of(rows))
         self.students_ = rows.students
@@ -148,7 +148,7 @@ class Recommender(BaseEstimator):
         self.usable_ = np.diag(total.pair) > 0
         self.students_ = sample.students
         self.scorers_ = {}
-        with threadpool_limits(1):
+        with one_thread():
             self.kappa_ = 0.0
             if pooled is not None:
                 self.kappa_, total = _with_pooled(total, pooled, sample, seed)
@@ -266,7 +266,7 @@ class Recommender(BaseEstimator):
 
     def score(self, rows: Rows, scorer: Scorer) -> np.ndarray:
         """Return students x apps; without a history, the band's popularity."""
-        with threadpool_limits(1):
+        with one_thread():
             scores = scorer.scores(rows)
         cold = np.flatnonzero(rows.lengths == 0)
         if len(cold):

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from scipy import sparse
 from scipy.linalg import lapack
 from scipy.special import ndtr, ndtri
-from threadpoolctl import threadpool_limits
 
-from trackline.recommender.frames import codes_of
+from trackline.recommender.frames import as_table, codes_of
+from trackline.recommender.threads import one_thread
 
 __all__ = ["Outcome", "estimate_effects", "fit_district", "rerank", "shrink"]
 
@@ -74,10 +75,9 @@ def _regress(
     weight = np.square(residual / (1 - leverage))
     variance = _sandwich(bread, _gram(used, beside, weight))
     if groups is not None:
-        codes, _ = pd.factorize(groups)
-        n_groups = codes.max() + 1
+        n_groups = groups.max() + 1
         n, p = len(outcome), len(bread)
-        members = sparse.csr_array((residual, (codes, np.arange(n))), (n_groups, n))
+        members = sparse.csr_array((residual, (groups, np.arange(n))), (n_groups, n))
         summed = np.hstack([(members @ used).toarray(), members @ beside])
         scale = n_groups / (n_groups - 1) * (n - 1) / max(n - p, 1)
         variance = np.maximum(variance, scale * _sandwich(bread, summed.T @ summed))
@@ -127,27 +127,27 @@ def _sandwich(bread: np.ndarray, meat: np.ndarray) -> np.ndarray:
     return np.einsum("ij,ij->i", bread @ meat, bread)
 
 
-def _dummies(column: pd.Series) -> np.ndarray:
-    levels = sorted(column.dropna().astype(str).unique())
-    text = column.astype(str).to_numpy()
-    return np.array([text == level for level in levels[1:]], float).T.reshape(
-        len(column), -1
-    )
+def _dummies(column: pa.ChunkedArray) -> np.ndarray:
+    """Return a column of ones a level but the first, shape (n, levels - 1)."""
+    codes, levels = codes_of(column, None)
+    return (codes[:, None] == np.arange(1, len(levels))).astype(float)
 
 
 def _standard(values: np.ndarray) -> np.ndarray:
     return (values - values.mean()) / max(values.std(), 1e-12)
 
 
-def fit_district(students: pd.DataFrame, uses: pd.DataFrame) -> Outcome | None:
+def fit_district(
+    students: pa.Table | pd.DataFrame, uses: pa.Table | pd.DataFrame
+) -> Outcome | None:
     """Estimate one district.
 
     Parameters
     ----------
-    students : DataFrame
+    students : Table or DataFrame
         student_id, prior_score, later_score; optionally earlier_score (before the
         prior one), band, grade_level, school_id. One row per student.
-    uses : DataFrame
+    uses : Table or DataFrame
         student_id, app_id, usage_minutes strictly between prior and later score.
 
     Returns
@@ -155,17 +155,20 @@ def fit_district(students: pd.DataFrame, uses: pd.DataFrame) -> Outcome | None:
     Outcome or None
         None if no app has MIN_ARM students on either side.
     """
-    students = students.dropna(subset=["prior_score", "later_score"])
-    if len(students) < 2 * MIN_ARM or students["later_score"].std() == 0:
+    students, uses = as_table(students), as_table(uses)
+    scored = ~np.isnan(_numbers(students, "prior_score"))
+    scored &= ~np.isnan(_numbers(students, "later_score"))
+    students = students.filter(scored)
+    if len(students) < 2 * MIN_ARM or not np.ptp(_numbers(students, "later_score")):
         return None
     # by student: sums of floats depend on the order
     place, ids = codes_of(students["student_id"], None)
-    students = students.iloc[np.argsort(place)].reset_index(drop=True)
+    students = students.take(np.argsort(place))
     user, _ = codes_of(uses["student_id"], ids)
     app, names = codes_of(uses["app_id"], None)
     here = (user >= 0) & (app >= 0)
     minutes = sparse.csr_array(
-        (uses["usage_minutes"].to_numpy(float)[here], (user[here], app[here])),
+        (_numbers(uses, "usage_minutes")[here], (user[here], app[here])),
         (len(ids), len(names)),
     )
     used = (minutes > 0).astype(float)
@@ -174,28 +177,38 @@ def fit_district(students: pd.DataFrame, uses: pd.DataFrame) -> Outcome | None:
         return None
     used = used[:, np.flatnonzero(both)]
     apps = names[both].tolist()
-    prior = _standard(students["prior_score"].to_numpy(float))
+    prior = _standard(_numbers(students, "prior_score"))
     total = _standard(np.log1p(minutes.sum(axis=1)))
-    beside = [np.column_stack([np.ones(len(prior)), prior, prior**2, total])]
-    beside += [_dummies(students[c]) for c in ("band", "grade_level") if c in students]
-    rest = np.hstack(beside)
-    later = _standard(students["later_score"].to_numpy(float))
+    told = [c for c in ("band", "grade_level") if c in students.column_names]
+    rest = np.column_stack(
+        [np.ones(len(prior)), prior, prior**2, total]
+        + [_dummies(students[c]) for c in told]
+    )
+    later = _standard(_numbers(students, "later_score"))
     # sums of floats depend on how they are divided
-    with threadpool_limits(1):
+    with one_thread():
         effect, variance = _regress(used, rest, later, _schools(students))
 
     placebo = placebo_variance = None
-    if "earlier_score" in students:
-        known = students["earlier_score"].notna().to_numpy()
+    if "earlier_score" in students.column_names:
+        earlier = _numbers(students, "earlier_score")
+        known = ~np.isnan(earlier)
         columns = len(apps) + rest.shape[1]
         few = known.sum() <= 2 * columns or _arms(used[known]).min() < MIN_ARM
         if not few:
-            earlier = _standard(students["earlier_score"].to_numpy(float)[known])
-            with threadpool_limits(1):
+            with one_thread():
                 placebo, placebo_variance = _regress(
-                    used[known], rest[known], earlier, _schools(students[known])
+                    used[known],
+                    rest[known],
+                    _standard(earlier[known]),
+                    _schools(students.filter(known)),
                 )
     return Outcome(apps, effect, variance, placebo, placebo_variance)
+
+
+def _numbers(table: pa.Table, name: str) -> np.ndarray:
+    """Return a column of numbers, shape (n,); nan where it is null."""
+    return table[name].cast(pa.float64()).to_numpy()
 
 
 def _arms(used: sparse.csr_array) -> np.ndarray:
@@ -204,12 +217,12 @@ def _arms(used: sparse.csr_array) -> np.ndarray:
     return np.minimum(users, used.shape[0] - users)
 
 
-def _schools(students: pd.DataFrame) -> np.ndarray | None:
-    """Return the school of every student; None where too few are known to cluster."""
-    schools = students.get("school_id")
-    if schools is None or schools.isna().any() or schools.nunique() < MIN_SCHOOLS:
+def _schools(students: pa.Table) -> np.ndarray | None:
+    """Return the number of every student's school; None: too few to cluster."""
+    if "school_id" not in students.column_names:
         return None
-    return schools.to_numpy()
+    schools, names = codes_of(students["school_id"], None)
+    return None if (schools < 0).any() or len(names) < MIN_SCHOOLS else schools
 
 
 @dataclass

@@ -15,13 +15,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from scipy import sparse
-from threadpoolctl import threadpool_limits
 
 from trackline.recommender.cold import BandPopularity
 from trackline.recommender.frames import encode
 from trackline.recommender.gram import gram_of
 from trackline.recommender.metrics import top_k
 from trackline.recommender.model import _SAMPLE, Recommender
+from trackline.recommender.threads import one_thread
 
 __all__ = ["fit_batches", "recommend_batches", "relation_batches"]
 
@@ -125,7 +125,7 @@ def fit_batches(
             _keep(sampled, state, table, starts)
             yield _block(table, starts, known), _bands(table, starts)
 
-    with threadpool_limits(1):
+    with one_thread():
         total = gram_of(parts(), len(names))
     if not sampled or not total.n_students:
         raise ValueError("there is no use in these interactions: nothing to learn")
@@ -171,7 +171,7 @@ def recommend_batches(
     layer = model.scorers_["complete"].layers[0]
     weights = layer.weights.astype(np.float32)
     apps = pa.array(model.apps_, pa.string())
-    with threadpool_limits(1):
+    with one_thread():
         for table, starts in _students(batches):
             block = _block(table, starts, apps)
             lengths = np.maximum(np.diff(block.indptr), 1)

@@ -7,9 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from scipy import sparse
 
-from trackline.recommender.frames import Rows, codes_of, days_of
+from trackline.recommender.frames import (
+    Rows,
+    as_table,
+    codes_of,
+    days_of,
+    sorted_texts,
+)
 
 __all__ = ["Use"]
 
@@ -34,27 +41,30 @@ class Use:
 
     @classmethod
     def of(
-        cls, histories: pd.DataFrame, students: pd.DataFrame, apps: np.ndarray
+        cls,
+        histories: pa.Table | pd.DataFrame,
+        students: pa.Table | pd.DataFrame,
+        apps: np.ndarray,
     ) -> Use:
         """Encode two tables of one district.
 
         Parameters
         ----------
-        histories : DataFrame
+        histories : Table or DataFrame
             One row per student and app: student_id, app_id, band, first_used_on,
             last_used_on, is_used.
-        students : DataFrame
+        students : Table or DataFrame
             student_id, band of those who get recommendations.
         apps : ndarray of str
             Sorted; others are left out.
         """
-        told = (table["student_id"].unique() for table in (histories, students))
-        names = np.array(sorted({str(name) for own in told for name in own}), object)
+        histories, students = as_table(histories), as_table(students)
+        names = sorted_texts([histories["student_id"], students["student_id"]])
         user, _ = codes_of(histories["student_id"], names)
         place, _ = codes_of(students["student_id"], names)
         app, _ = codes_of(histories["app_id"], apps)
         known = app >= 0
-        student, app, used = user[known], app[known], histories[known]
+        used, student, app = histories.filter(known), user[known], app[known]
         first, last = (days_of(used[c]) for c in ("first_used_on", "last_used_on"))
         by = (app, student) if first is None else (app, first, student)
         order = np.lexsort(by)
@@ -73,7 +83,7 @@ class Use:
             np.ones(len(order)),
             band,
         )
-        now = used["is_used"].to_numpy(bool)[order]
+        now = used["is_used"].to_numpy()[order]
         return cls(everyone, np.sort(place), now)
 
     def rows(self) -> Rows:
