@@ -216,6 +216,41 @@
     {%- endif -%}
 {%- endmacro %}
 
+{#- A pre-hook of int_app_weeks: the student weeks that a night changed. A table, as above: the
+    engine takes it for larger than the year otherwise, and keeps the year in memory: 4 GB at
+    100M rows. -#}
+{% macro note_touched_weeks() -%}
+    {%- if is_incremental() -%}
+    {%- set week_starts_on = week_start("changes.usage_date") -%}
+    create or replace temp table touched_weeks as
+    select
+        changes.district_id,
+        changes.student_id,
+        changes.app_id,
+        {{ week_starts_on }} as week_starts_on,
+        cast({{ dbt.dateadd("day", 6, week_starts_on) }} as date) as week_ends_on,
+        districts.school_year_starts_on,
+        districts.as_of,
+        sum(changes.sign * changes.usage_minutes) as more_minutes,
+        sum(case when changes.is_used then changes.sign else 0 end) as more_days,
+    from ({{ usage_changes() }}) as changes
+    inner join
+        {{ ref("int_districts") }} as districts
+        on changes.district_id = districts.district_id
+        and changes.usage_date >= districts.school_year_starts_on
+    where districts.is_enabled
+    group by
+        changes.district_id,
+        changes.student_id,
+        changes.app_id,
+        {{ week_starts_on }},
+        districts.school_year_starts_on,
+        districts.as_of
+    {%- else -%}
+    select 1
+    {%- endif -%}
+{%- endmacro %}
+
 {#- Counts of the current school year alone are void with its beginning, too. -#}
 {% macro is_void_year() -%}
     not coalesce(districts.is_enabled, false)

@@ -1,10 +1,8 @@
 -- one row per user and app of the school year so far, staff of a Moodle site among them;
 -- within the grace that a district gives its last school year, the days of the new one
--- count with it
+-- count with it. The totals stand in no CTE: read twice, it would be written out
 {{ config(materialized="view") }}
 with
-    totals as (select * from {{ ref("int_usage_totals") }}),
-
     districts as (
         select district_id, is_in_grace, school_year_starts_on
         from {{ ref("int_districts") }}
@@ -20,7 +18,7 @@ select
     totals.days_used,
     totals.first_used_on,
     totals.last_used_on,
-from totals
+from {{ ref("int_usage_totals") }} as totals
 inner join districts
     on totals.district_id = districts.district_id
     and totals.school_year_starts_on = districts.school_year_starts_on
@@ -36,7 +34,7 @@ select
     cast(sum(totals.days_used) as bigint) as days_used,
     min(totals.first_used_on) as first_used_on,
     max(totals.last_used_on) as last_used_on,
-from totals
+from {{ ref("int_usage_totals") }} as totals
 inner join districts
     on totals.district_id = districts.district_id
     and totals.school_year_starts_on >= districts.school_year_starts_on

@@ -7,18 +7,12 @@
         incremental_strategy="newest_version",
         unique_key=["district_id", "app_id", "week_starts_on"],
         meta={"version": [], "keep": "active_students > 0", "rebuilt_on_spark": true},
-        pre_hook="{{ begin_counting(is_void_week()) }}",
+        pre_hook=["{{ begin_counting(is_void_week()) }}", "{{ note_touched_weeks() }}"],
         post_hook="{{ end_counting(districts='is_enabled') }}",
     )
 }}
 -- depends_on: {{ ref("int_usage_marks") }}, {{ ref("int_superseded_usage") }}
 with
-    districts as (
-        select district_id, as_of, school_year_starts_on
-        from {{ ref("int_districts") }}
-        where is_enabled
-    ),
-
     goals as (
         select district_id, app_id, weekly_minutes_goal
         from {{ ref("int_district_apps") }}
@@ -68,39 +62,15 @@ with
     ),
 
     {% if is_incremental() -%}
-        touched as (
-            select
-                changes.district_id,
-                changes.student_id,
-                changes.app_id,
-                {{ week_start("changes.usage_date") }} as week_starts_on,
-                cast(
-                    {{ dbt.dateadd("day", 6, week_start("changes.usage_date")) }} as date
-                ) as week_ends_on,
-                sum(changes.sign * changes.usage_minutes) as more_minutes,
-                sum(case when changes.is_used then changes.sign else 0 end) as more_days,
-            from ({{ usage_changes() }}) as changes
-            inner join
-                districts
-                on changes.district_id = districts.district_id
-                and changes.usage_date >= districts.school_year_starts_on
-            group by
-                changes.district_id,
-                changes.student_id,
-                changes.app_id,
-                {{ week_start("changes.usage_date") }}
-        ),
-
         -- an equality on the day lets the engine skip what lies outside every touched
         -- week
         touched_days as (
-            {{ days_between("touched", "week_starts_on", "week_ends_on") }}
+            {{ days_between("touched_weeks", "week_starts_on", "week_ends_on") }}
         ),
 
         -- inner joins, so that the engine looks the days up among the few touched
-        -- weeks, where
-        -- a left join would hash the year; and no CTE of all days, which would be
-        -- written out
+        -- weeks, where a left join would hash the year; and no CTE of all days, which
+        -- would be written out
         sums as (
             select
                 touched.district_id,
@@ -110,20 +80,17 @@ with
                 sum(versions.usage_minutes) as minutes,
                 count(*) as days,
             from {{ ref("int_usage_versions") }} as versions
-            inner join touched_days on versions.usage_date = touched_days.usage_date
             inner join
-                touched
+                touched_weeks as touched
                 on versions.district_id = touched.district_id
                 and versions.student_id = touched.student_id
                 and versions.app_id = touched.app_id
                 and {{ week_start("versions.usage_date") }} = touched.week_starts_on
-            inner join
-                districts
-                on versions.district_id = districts.district_id
-                and versions.usage_date >= districts.school_year_starts_on
-                and versions.usage_date <= districts.as_of
+                and versions.usage_date >= touched.school_year_starts_on
+                and versions.usage_date <= touched.as_of
             where
-                not versions.is_deleted
+                versions.usage_date in (select usage_date from touched_days)
+                and not versions.is_deleted
                 and (versions.usage_minutes > 0 or versions.session_count > 0)
             group by
                 touched.district_id,
@@ -142,7 +109,7 @@ with
                 touched.more_days,
                 coalesce(sums.minutes, 0) as minutes,
                 coalesce(sums.days, 0) as days,
-            from touched
+            from touched_weeks as touched
             left join
                 sums
                 on touched.district_id = sums.district_id

@@ -1,11 +1,11 @@
--- one row per student, basis and rank: the applications that a student uses most
+-- one row per student, basis and rank: the applications that a student uses most. The use
+-- stands in no CTE: read twice, it would be written out
 with
     districts as (
         select district_id, top_n, as_of, school_year_starts_on
         from {{ ref("int_districts") }}
     ),
     students as (select district_id, student_id, type from {{ ref("dim_students") }}),
-    usage as (select * from {{ ref("int_usage_current") }}),
     recent as (select * from {{ ref("int_recent_usage") }}),
     scores as (
         select district_id, student_id, app_id, measured_on
@@ -26,20 +26,16 @@ with
 
     bases as (
         select
-            students.district_id,
-            students.student_id,
+            district_id,
+            student_id,
             'overall' as basis,
-            usage.app_id,
-            usage.usage_minutes,
-            usage.session_count,
-            usage.days_used,
-            usage.last_used_on,
-        from students
-        inner join
-            usage
-            on students.district_id = usage.district_id
-            and students.student_id = usage.student_id
-        where usage.days_used > 0
+            app_id,
+            usage_minutes,
+            session_count,
+            days_used,
+            last_used_on,
+        from {{ ref("int_usage_current") }}
+        where days_used > 0
         union all
         select
             students.district_id,
@@ -56,7 +52,7 @@ with
             on students.district_id = assessed_apps.district_id
             and students.student_id = assessed_apps.student_id
         left join
-            usage
+            {{ ref("int_usage_current") }} as usage
             on assessed_apps.district_id = usage.district_id
             and assessed_apps.student_id = usage.student_id
             and assessed_apps.app_id = usage.app_id
