@@ -68,11 +68,11 @@ test-spark: $(CLUSTER)  ## the same tables on a Spark cluster; skipped without J
 test-spark-long: $(CLUSTER)  ## that, and three nights of the Open University
 	pytest -m spark tests/spark
 
-lint: $(READY)  ## ruff, and sqlfmt where it is installed
-	ruff check . && ruff format --check .
+lint: $(READY)  ## ruff and sqlfmt
+	ruff check . && ruff format --check . && sqlfmt --quiet --check dbt_project
 
-format: $(READY)  ## format Python
-	ruff check --fix . ; ruff format .
+format: $(READY)  ## format Python and SQL
+	ruff check --fix . ; ruff format . ; sqlfmt --quiet dbt_project
 
 docs: $(READY)  ## the documentation site of the tables, as one file
 	$(DBT) docs generate --static

@@ -14,13 +14,16 @@ with
     bands as (select * from {{ ref("int_score_bands") }}),
 
     seen as (
-        select district_id, student_id from roster
+        select district_id, student_id
+        from roster
         union
-        select district_id, student_id from {{ ref("int_usage_totals") }}
+        select district_id, student_id
+        from {{ ref("int_usage_totals") }}
         union
         select facts.district_id, facts.student_id,
         from {{ ref("fct_scores") }} as facts
-        inner join districts
+        inner join
+            districts
             on facts.district_id = districts.district_id
             and facts.measured_on <= districts.as_of
     ),
@@ -55,17 +58,23 @@ select
     usage.last_used_on,
 from seen
 inner join districts on seen.district_id = districts.district_id
-left join roster
-    on seen.district_id = roster.district_id and seen.student_id = roster.student_id
-left join scores
-    on seen.district_id = scores.district_id and seen.student_id = scores.student_id
-left join bands
+left join
+    roster
+    on seen.district_id = roster.district_id
+    and seen.student_id = roster.student_id
+left join
+    scores
+    on seen.district_id = scores.district_id
+    and seen.student_id = scores.student_id
+left join
+    bands
     on scores.district_id = bands.district_id
     and scores.score >= bands.lower_bound
     and (scores.score < bands.upper_bound or bands.upper_bound is null)
-left join usage
-    on seen.district_id = usage.district_id and seen.student_id = usage.student_id
-left join not_students
+left join
+    usage on seen.district_id = usage.district_id and seen.student_id = usage.student_id
+left join
+    not_students
     on seen.district_id = not_students.district_id
     and seen.student_id = not_students.user_id
 where not_students.user_id is null

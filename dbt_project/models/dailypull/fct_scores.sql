@@ -1,5 +1,5 @@
--- one row per measurement that nobody has withdrawn; the school year follows the seed, so
--- it is told here and not stored
+-- one row per measurement that nobody has withdrawn; the school year follows the seed,
+-- so it is told here and not stored
 {{ config(materialized="view") }}
 with
     versions as (select * from {{ ref("int_score_versions") }}),
@@ -11,11 +11,13 @@ with
     dated as (
         select
             versions.*,
-            {{ school_year_start(
-                "versions.measured_on",
-                "coalesce(districts.school_year_month, 8)",
-                "coalesce(districts.school_year_day, 1)",
-            ) }} as school_year_starts_on,
+            {{
+                school_year_start(
+                    "versions.measured_on",
+                    "coalesce(districts.school_year_month, 8)",
+                    "coalesce(districts.school_year_day, 1)",
+                )
+            }} as school_year_starts_on,
         from versions
         -- a district that left the configuration keeps its facts
         left join districts on versions.district_id = districts.district_id

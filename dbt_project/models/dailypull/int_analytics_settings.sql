@@ -1,5 +1,5 @@
--- one row per district: the settings of learning analytics that hold there; a district's
--- own row before that of every site, that before Moodle's default
+-- one row per district: the settings of learning analytics that hold there; a
+-- district's own row before that of every site, that before Moodle's default
 with
     districts as (
         select
@@ -22,17 +22,25 @@ with
                 order by case when settings.district_id = '*' then 1 else 0 end
             ) as own_first,
         from districts
-        inner join settings
-            on settings.district_id = districts.district_id or settings.district_id = '*'
+        inner join
+            settings
+            on settings.district_id = districts.district_id
+            or settings.district_id = '*'
     ),
 
     named as (
         select
             district_id,
             {% for name in [
-                "enableanalytics", "predictionsprocessor", "logstore",
-                "defaulttimesplittingsevaluation", "modeltimelimit",
-                "modeinstruction", "percentonline", "typeinstitution", "levelinstitution",
+                "enableanalytics",
+                "predictionsprocessor",
+                "logstore",
+                "defaulttimesplittingsevaluation",
+                "modeltimelimit",
+                "modeinstruction",
+                "percentonline",
+                "typeinstitution",
+                "levelinstitution",
             ] -%}
                 max(case when name = '{{ name }}' then value end) as {{ name }},
             {% endfor %}
@@ -44,12 +52,16 @@ with
 select
     districts.district_id,
     coalesce(named.enableanalytics, '1') <> '0' as is_analytics_enabled,
-    coalesce(nullif(named.predictionsprocessor, ''), 'sklearn') as predictions_processor,
+    coalesce(
+        nullif(named.predictionsprocessor, ''), 'sklearn'
+    ) as predictions_processor,
     coalesce(nullif(named.logstore, ''), 'standard') as logstore,
     coalesce(
         named.defaulttimesplittingsevaluation, 'quarters_accum quarters single_range'
     ) as evaluation_intervals,
-    cast(coalesce(nullif(named.modeltimelimit, ''), '1200') as integer) as model_time_limit,
+    cast(
+        coalesce(nullif(named.modeltimelimit, ''), '1200') as integer
+    ) as model_time_limit,
     -- what districts.csv says of the site goes before Moodle's own settings
     coalesce(
         nullif(districts.instruction_mode, ''), nullif(named.modeinstruction, '')

@@ -1,5 +1,5 @@
 -- one row per configured district, disabled ones too: their facts go on
-{% set pinned = env_var("TRACKLINE_AS_OF", "") %}
+{% set pinned = env_var("TRACKLINE_AS_OF", "") | replace("'", "''") %}
 with
     districts as (select * from {{ ref("districts") }}),
 
@@ -12,14 +12,18 @@ with
             school_year_start,
             cast(substr(school_year_start, 1, 2) as integer) as school_year_month,
             cast(substr(school_year_start, 4, 2) as integer) as school_year_day,
-            -- run_started_at is one moment for the whole build: midnight cannot split it
+            -- one moment for the whole build: midnight cannot split it
             coalesce(
-                cast(nullif('{{ pinned | replace("'", "''") }}', '') as date),
+                cast(nullif('{{ pinned }}', '') as date),
                 cast(nullif(as_of, '') as date),
-                {{ local_date(
-                    "cast('" ~ run_started_at.strftime("%Y-%m-%d %H:%M:%S") ~ "' as timestamp)",
-                    "time_zone",
-                ) }}
+                {{
+                    local_date(
+                        "cast('"
+                        ~ run_started_at.strftime("%Y-%m-%d %H:%M:%S")
+                        ~ "' as timestamp)",
+                        "time_zone",
+                    )
+                }}
             ) as as_of,
             coalesce(cast(nullif(grace_days, '') as integer), 0) as grace_days,
             coalesce(nullif(score_basis, ''), 'latest') as score_basis,
@@ -33,9 +37,8 @@ with
             coalesce(
                 cast(nullif(hold_usage_drop, '') as decimal(18, 6)), 50
             ) as hold_usage_drop,
-            lower(coalesce(nullif(enabled, ''), 'true')) in (
-                'true', 't', 'yes', 'y', '1'
-            ) as is_enabled,
+            lower(coalesce(nullif(enabled, ''), 'true'))
+            in ('true', 't', 'yes', 'y', '1') as is_enabled,
             instruction_mode,
             percent_online,
             institution_type,
@@ -47,7 +50,7 @@ with
         select
             *,
             {{ school_year_start("as_of", "school_year_month", "school_year_day") }}
-                as natural_start,
+            as natural_start,
         from typed
     ),
 
@@ -55,20 +58,24 @@ with
         select
             *,
             -- within the grace the last year still counts as current
-            as_of < {{ dbt.dateadd("day", "grace_days", "natural_start") }} as is_in_grace,
-            {{ school_year_start(
-                "cast(" ~ dbt.dateadd("day", -1, "natural_start") ~ " as date)",
-                "school_year_month",
-                "school_year_day",
-            ) }} as previous_start,
+            as_of
+            < {{ dbt.dateadd("day", "grace_days", "natural_start") }} as is_in_grace,
+            {{
+                school_year_start(
+                    "cast(" ~ dbt.dateadd("day", -1, "natural_start") ~ " as date)",
+                    "school_year_month",
+                    "school_year_day",
+                )
+            }} as previous_start,
         from dated
     ),
 
     settled as (
         select
             *,
-            case when is_in_grace then previous_start else natural_start end
-                as school_year_starts_on,
+            case
+                when is_in_grace then previous_start else natural_start
+            end as school_year_starts_on,
         from graced
     )
 

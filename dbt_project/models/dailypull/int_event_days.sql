@@ -20,7 +20,8 @@ with
                 order by events.occurred_at, events.event_id
             ) as next_occurred_at,
         from events
-        inner join bounds
+        inner join
+            bounds
             on events.district_id = bounds.district_id
             and events.student_id = bounds.student_id
             -- a day of slack for the zone's midnight
@@ -43,7 +44,11 @@ with
                     then 60000000
                     else
                         least(
-                            {{ microseconds_between("occurred_at", "next_occurred_at") }},
+                            {{
+                                microseconds_between(
+                                    "occurred_at", "next_occurred_at"
+                                )
+                            }},
                             600000000
                         )
                 end as bigint
@@ -58,11 +63,13 @@ select
     app_id,
     usage_date,
     least(
-        {{ divide(
-            "cast(sum(microseconds) as decimal(28, 0))",
-            "cast(60000000 as decimal(28, 0))",
-            places=0,
-        ) }},
+        {{
+            divide(
+                "cast(sum(microseconds) as decimal(28, 0))",
+                "cast(60000000 as decimal(28, 0))",
+                places=0,
+            )
+        }},
         cast(1440 as decimal(18, 6))
     ) as usage_minutes,
     cast(count(*) as bigint) as session_count,

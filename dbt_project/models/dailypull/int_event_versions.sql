@@ -30,7 +30,9 @@ with
     ),
 
     this_night as (
-        select path, modified_at from {{ ref("stg_landing__files") }} where status = 'new'
+        select path, modified_at
+        from {{ ref("stg_landing__files") }}
+        where status = 'new'
     ),
 
     guests as (select district_id, user_id from {{ ref("int_guests") }}),
@@ -48,27 +50,38 @@ with
             log.path,
             log.record_number,
         from {{ ref("int_moodle_log") }} as log
-        inner join this_night
-            on log.path = this_night.path and log.file_modified_at = this_night.modified_at
-        inner join {{ ref("int_analytics_settings") }} as settings
-            on log.district_id = settings.district_id and log.logstore = settings.logstore
-        left join guests
-            on log.district_id = guests.district_id and log.user_id = guests.user_id
-        where log.user_id is not null and not log.is_anonymous and guests.user_id is null
+        inner join
+            this_night
+            on log.path = this_night.path
+            and log.file_modified_at = this_night.modified_at
+        inner join
+            {{ ref("int_analytics_settings") }} as settings
+            on log.district_id = settings.district_id
+            and log.logstore = settings.logstore
+        left join
+            guests
+            on log.district_id = guests.district_id
+            and log.user_id = guests.user_id
+        where
+            log.user_id is not null and not log.is_anonymous and guests.user_id is null
     ),
 
     all_events as (
-        select * from events
+        select *
+        from events
         union all
-        select * from log_rows
+        select *
+        from log_rows
     ),
 
     newest as (
-        {{ newest_rows(
-            "all_events",
-            key=["district_id", "event_id"],
-            version=["file_modified_at", "path", "record_number"],
-        ) }}
+        {{
+            newest_rows(
+                "all_events",
+                key=["district_id", "event_id"],
+                version=["file_modified_at", "path", "record_number"],
+            )
+        }}
     )
 
 select newest.*, {{ merge_number() }} as merged_in,

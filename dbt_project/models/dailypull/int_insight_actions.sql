@@ -10,14 +10,22 @@
 with
     actions as (
         select
-            district_id, user_id, insight_id, action, acted_at, file_modified_at, path,
+            district_id,
+            user_id,
+            insight_id,
+            action,
+            acted_at,
+            file_modified_at,
+            path,
             record_number,
         from {{ ref("stg_landing__insight_actions") }}
         where is_loaded
     )
 
-{{ newest_rows(
-    "actions",
-    key=["district_id", "user_id", "insight_id", "action"],
-    version=["acted_at", "file_modified_at", "path", "record_number"],
-) }}
+    {{
+        newest_rows(
+            "actions",
+            key=["district_id", "user_id", "insight_id", "action"],
+            version=["acted_at", "file_modified_at", "path", "record_number"],
+        )
+    }}

@@ -59,7 +59,9 @@ with
                 then '\mod_assign\event\assessable_submitted'
                 when module = 'quiz' and action = 'close attempt'
                 then '\mod_quiz\event\attempt_submitted'
-                when module = 'workshop' and action in ('add submission', 'update submission')
+                when
+                    module = 'workshop'
+                    and action in ('add submission', 'update submission')
                 then '\mod_workshop\event\assessable_uploaded'
                 when module = 'lesson' and action = 'end'
                 then '\mod_lesson\event\lesson_ended'
@@ -103,14 +105,18 @@ with
     ),
 
     both_logs as (
-        select * from standard_log
+        select *
+        from standard_log
         union all
-        select * from legacy_log
+        select *
+        from legacy_log
     )
 
-{{ newest_rows(
-    "both_logs",
-    key=["district_id", "logstore", "id"],
-    version=["file_modified_at", "path", "record_number"],
-) }}
+    {{
+        newest_rows(
+            "both_logs",
+            key=["district_id", "logstore", "id"],
+            version=["file_modified_at", "path", "record_number"],
+        )
+    }}
 {% if not is_incremental() %} order by happened_at {% endif %}

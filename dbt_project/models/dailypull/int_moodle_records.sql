@@ -1,6 +1,6 @@
--- one row per row of a site's tables but its logs, each table its newest snapshot; columns
--- that a table does not have are null and cost next to nothing. Sixty small models would
--- make every build seconds longer
+-- one row per row of a site's tables but its logs, each table its newest snapshot;
+-- columns that a table does not have are null and cost next to nothing. Sixty small
+-- models would make every build seconds longer
 {{
     config(
         materialized="incremental",
@@ -32,18 +32,22 @@ with
     newest_files as ({{ newest_snapshots("stg_moodle__records", "like 'moodle/%'") }}),
 
     snapshot_rows as (
-        select records.* {{ except_columns(["rule", "column_name", "value", "is_loaded"]) }}
+        select
+            records.* {{ except_columns(["rule", "column_name", "value", "is_loaded"]) }}
         from records
-        inner join newest_files
+        inner join
+            newest_files
             on records.district_id = newest_files.district_id
             and records.table_name = newest_files.table_name
             and records.path = newest_files.path
             and records.file_modified_at = newest_files.modified_at
     )
 
-{{ newest_rows(
-    "snapshot_rows",
-    key=["district_id", "table_name", "row_key"],
-    version=["record_number"],
-) }}
+    {{
+        newest_rows(
+            "snapshot_rows",
+            key=["district_id", "table_name", "row_key"],
+            version=["record_number"],
+        )
+    }}
 order by table_name

@@ -1,12 +1,13 @@
--- one row per grade of a site whose grades were delivered this night: a module's grade is
--- an assessment on its component, a course total an average
+-- one row per grade of a site whose grades were delivered this night: a module's grade
+-- is an assessment on its component, a course total an average
 {{ config(**only_this_night()) }}
 with
     delivered as (
         select district_id, max(modified_at) as file_modified_at,
         from {{ ref("stg_landing__files") }}
         where
-            table_name in ('moodle/grade_items', 'moodle/grade_grades') and status = 'new'
+            table_name in ('moodle/grade_items', 'moodle/grade_grades')
+            and status = 'new'
         group by district_id
     ),
 
@@ -24,8 +25,10 @@ with
             coalesce(grades.timemodified, grades.timecreated) as graded_at,
             delivered.file_modified_at,
         from {{ moodle("grade_grades") }} as grades
-        inner join {{ moodle("grade_items") }} as items
-            on grades.district_id = items.district_id and grades.itemid = items.id
+        inner join
+            {{ moodle("grade_items") }} as items
+            on grades.district_id = items.district_id
+            and grades.itemid = items.id
         inner join delivered on grades.district_id = delivered.district_id
         where
             grades.userid is not null
@@ -44,14 +47,19 @@ select
     grades.student_id,
     case when grades.itemtype = 'mod' then 'assessment' else 'average' end as measure,
     'all' as subject,
-    case when grades.itemtype = 'mod' then 'mod_' || grades.itemmodule else '' end as app_id,
+    case
+        when grades.itemtype = 'mod' then 'mod_' || grades.itemmodule else ''
+    end as app_id,
     cast(grades.item_id as varchar) as assessment_id,
-    {{ local_date(timestamp_of("grades.graded_at"), "districts.time_zone") }} as measured_on,
-    {{ divide(
-        "cast(grades.score as decimal(24, 12)) * 100",
-        "cast(grades.max_score as decimal(24, 12))",
-        12,
-    ) }} as score,
+    {{ local_date(timestamp_of("grades.graded_at"), "districts.time_zone") }}
+    as measured_on,
+    {{
+        divide(
+            "cast(grades.score as decimal(24, 12)) * 100",
+            "cast(grades.max_score as decimal(24, 12))",
+            12,
+        )
+    }} as score,
     {{ timestamp_of("grades.graded_at") }} as updated_at,
     grades.file_modified_at,
 from grades

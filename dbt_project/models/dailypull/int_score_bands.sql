@@ -1,8 +1,11 @@
--- one row per district and band, [lower_bound, upper_bound): a district with bands of its
--- own replaces all of the common ones
+-- one row per district and band, [lower_bound, upper_bound): a district with bands of
+-- its own replaces all of the common ones
 with
     bands as (
-        select district_id, performance, cast(lower_bound as decimal(18, 6)) as lower_bound,
+        select
+            district_id,
+            performance,
+            cast(lower_bound as decimal(18, 6)) as lower_bound,
         from {{ ref("score_bands") }}
     ),
 
@@ -11,8 +14,9 @@ with
     owners as (
         select
             districts.district_id,
-            case when count(bands.district_id) > 0 then districts.district_id else '*' end
-                as owner,
+            case
+                when count(bands.district_id) > 0 then districts.district_id else '*'
+            end as owner,
         from districts
         left join bands on districts.district_id = bands.district_id
         group by districts.district_id

@@ -5,7 +5,12 @@
         materialized="incremental",
         incremental_strategy="newest_version",
         unique_key=[
-            "district_id", "student_id", "measure", "subject", "app_id", "assessment_id",
+            "district_id",
+            "student_id",
+            "measure",
+            "subject",
+            "app_id",
+            "assessment_id",
             "measured_on",
         ],
         meta={"version": ["updated_at", "file_modified_at", "path", "record_number"]},
@@ -22,7 +27,9 @@ with
             assessment_id,
             measured_on,
             case
-                when is_deleted then null else {{ divide("score * 100", "max_score", 12) }}
+                when is_deleted
+                then null
+                else {{ divide("score * 100", "max_score", 12) }}
             end as score,
             is_deleted,
             updated_at,
@@ -36,47 +43,53 @@ with
     grades as (select * from {{ ref("int_moodle_scores") }}),
 
     {% if is_incremental() -%}
-    -- a grade that the newest snapshot does not hold, or dates otherwise, is withdrawn
-    withdrawn_grades as (
-        select
-            kept.district_id,
-            kept.student_id,
-            kept.measure,
-            kept.subject,
-            kept.app_id,
-            kept.assessment_id,
-            kept.measured_on,
-            cast(null as decimal(18, 6)) as score,
-            true as is_deleted,
-            kept.updated_at,
-            delivered.file_modified_at,
-            kept.path,
-            kept.record_number,
-        from {{ this }} as kept
-        inner join
-            (
-                select district_id, max(modified_at) as file_modified_at,
-                from {{ ref("stg_landing__files") }}
-                where
-                    table_name in ('moodle/grade_items', 'moodle/grade_grades')
-                    and status = 'new'
-                group by district_id
-            ) as delivered
-            on kept.district_id = delivered.district_id
-        left join grades
-            on kept.district_id = grades.district_id
-            and kept.student_id = grades.student_id
-            and kept.measure = grades.measure
-            and kept.subject = grades.subject
-            and kept.app_id = grades.app_id
-            and kept.assessment_id = grades.assessment_id
-            and kept.measured_on = grades.measured_on
-        where kept.path = 'moodle' and not kept.is_deleted and grades.student_id is null
-    ),
+        -- a grade that the newest snapshot does not hold, or dates otherwise, is
+        -- withdrawn
+        withdrawn_grades as (
+            select
+                kept.district_id,
+                kept.student_id,
+                kept.measure,
+                kept.subject,
+                kept.app_id,
+                kept.assessment_id,
+                kept.measured_on,
+                cast(null as decimal(18, 6)) as score,
+                true as is_deleted,
+                kept.updated_at,
+                delivered.file_modified_at,
+                kept.path,
+                kept.record_number,
+            from {{ this }} as kept
+            inner join
+                (
+                    select district_id, max(modified_at) as file_modified_at,
+                    from {{ ref("stg_landing__files") }}
+                    where
+                        table_name in ('moodle/grade_items', 'moodle/grade_grades')
+                        and status = 'new'
+                    group by district_id
+                ) as delivered
+                on kept.district_id = delivered.district_id
+            left join
+                grades
+                on kept.district_id = grades.district_id
+                and kept.student_id = grades.student_id
+                and kept.measure = grades.measure
+                and kept.subject = grades.subject
+                and kept.app_id = grades.app_id
+                and kept.assessment_id = grades.assessment_id
+                and kept.measured_on = grades.measured_on
+            where
+                kept.path = 'moodle'
+                and not kept.is_deleted
+                and grades.student_id is null
+        ),
     {%- endif %}
 
     versions as (
-        select * from scores
+        select *
+        from scores
         union all
         select
             district_id,
@@ -94,16 +107,24 @@ with
             cast(0 as bigint) as record_number,
         from grades
         {% if is_incremental() -%}
-        union all
-        select * from withdrawn_grades
+            union all
+            select *
+            from withdrawn_grades
         {%- endif %}
     )
 
-{{ newest_rows(
-    "versions",
-    key=[
-        "district_id", "student_id", "measure", "subject", "app_id", "assessment_id",
-        "measured_on",
-    ],
-    version=["updated_at", "file_modified_at", "path", "record_number"],
-) }}
+    {{
+        newest_rows(
+            "versions",
+            key=[
+                "district_id",
+                "student_id",
+                "measure",
+                "subject",
+                "app_id",
+                "assessment_id",
+                "measured_on",
+            ],
+            version=["updated_at", "file_modified_at", "path", "record_number"],
+        )
+    }}

@@ -1,4 +1,5 @@
--- one row per student of a district's newest roster: each roster file is a whole snapshot
+-- one row per student of a district's newest roster: each roster file is a whole
+-- snapshot
 {{
     config(
         materialized="incremental",
@@ -10,7 +11,12 @@
 with
     students as (
         select
-            district_id, student_id, school_id, grade_level, file_modified_at, path,
+            district_id,
+            student_id,
+            school_id,
+            grade_level,
+            file_modified_at,
+            path,
             record_number,
         from {{ ref("stg_landing__students") }}
         where is_loaded
@@ -21,12 +27,17 @@ with
     snapshot_rows as (
         select students.*
         from students
-        inner join newest_files
+        inner join
+            newest_files
             on students.district_id = newest_files.district_id
             and students.path = newest_files.path
             and students.file_modified_at = newest_files.modified_at
     )
 
-{{ newest_rows(
-    "snapshot_rows", key=["district_id", "student_id"], version=["record_number"]
-) }}
+    {{
+        newest_rows(
+            "snapshot_rows",
+            key=["district_id", "student_id"],
+            version=["record_number"],
+        )
+    }}

@@ -1,5 +1,5 @@
--- one row per student with a type: 1 assessment, 2 forecast, 3 average of this school year,
--- 4 average of an earlier one; the measure that decides it gives the score
+-- one row per student with a type: 1 assessment, 2 forecast, 3 average of this school
+-- year, 4 average of an earlier one; the measure that decides it gives the score
 with
     scores as (select * from {{ ref("fct_scores") }}),
     districts as (select * from {{ ref("int_districts") }} where is_enabled),
@@ -13,13 +13,17 @@ with
             scores.score,
             districts.score_basis,
             case
-                when scores.measured_on < districts.school_year_starts_on then 4
-                when scores.measure = 'assessment' then 1
-                when scores.measure = 'forecast' then 2
+                when scores.measured_on < districts.school_year_starts_on
+                then 4
+                when scores.measure = 'assessment'
+                then 1
+                when scores.measure = 'forecast'
+                then 2
                 else 3
             end as type,
         from scores
-        inner join districts
+        inner join
+            districts
             on scores.district_id = districts.district_id
             and scores.measured_on <= districts.as_of
         where
@@ -45,9 +49,11 @@ select
     district_id,
     student_id,
     type,
-    {{ divide(
-        "cast(sum(score) as decimal(28, 6))", "cast(count(*) as decimal(28, 6))"
-    ) }} as score,
+    {{
+        divide(
+            "cast(sum(score) as decimal(28, 6))", "cast(count(*) as decimal(28, 6))"
+        )
+    }} as score,
     max(measured_on) as measured_on,
 from deciding
 where

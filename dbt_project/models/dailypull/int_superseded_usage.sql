@@ -1,6 +1,6 @@
 -- one row per version of a day of use that a merge replaced and that a reader may have
--- counted. This model only makes the table: the merge appends in its own transaction, and
--- takes away what every reader has counted
+-- counted. This model only makes the table: the merge appends in its own transaction,
+-- and takes away what every reader has counted
 {{
     config(
         materialized="incremental",

@@ -1,5 +1,6 @@
 -- one row per student and app of the school year so far. What is kept up from night to
--- night counts everybody and leaves staff out here, for roles change without a day of use
+-- night counts everybody and leaves staff out here, for roles change without a day of
+-- use
 {{ config(materialized="view") }}
 select
     usage.district_id,

@@ -1,5 +1,6 @@
--- one row per reader of changes and district: how far it has counted. This model only makes
--- the table; each reader moves its marks in its own transaction (macros/counts.sql)
+-- one row per reader of changes and district: how far it has counted. This model only
+-- makes the table; each reader moves its marks in its own transaction
+-- (macros/counts.sql)
 {{
     config(
         materialized="incremental",

@@ -1,6 +1,7 @@
--- one row per user and app of the school year so far, staff of a Moodle site among them;
--- within the grace that a district gives its last school year, the days of the new one
--- count with it. The totals stand in no CTE: read twice, it would be written out
+-- one row per user and app of the school year so far, staff of a Moodle site among
+-- them; within the grace that a district gives its last school year, the days of the
+-- new one count with it. The totals stand in no CTE: read twice, it would be written
+-- out
 {{ config(materialized="view") }}
 with
     districts as (
@@ -19,7 +20,8 @@ select
     totals.first_used_on,
     totals.last_used_on,
 from {{ ref("int_usage_totals") }} as totals
-inner join districts
+inner join
+    districts
     on totals.district_id = districts.district_id
     and totals.school_year_starts_on = districts.school_year_starts_on
 where not districts.is_in_grace
@@ -35,7 +37,8 @@ select
     min(totals.first_used_on) as first_used_on,
     max(totals.last_used_on) as last_used_on,
 from {{ ref("int_usage_totals") }} as totals
-inner join districts
+inner join
+    districts
     on totals.district_id = districts.district_id
     and totals.school_year_starts_on >= districts.school_year_starts_on
 where districts.is_in_grace

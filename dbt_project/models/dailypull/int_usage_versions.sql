@@ -1,5 +1,5 @@
--- one row per student, app and day: the newest version of the key, withdrawn ones too, so
--- that an older row that arrives later revives nothing
+-- one row per student, app and day: the newest version of the key, withdrawn ones too,
+-- so that an older row that arrives later revives nothing
 {{
     config(
         materialized="incremental",
@@ -7,7 +7,11 @@
         unique_key=["district_id", "student_id", "app_id", "usage_date"],
         meta={
             "version": [
-                "source_rank", "updated_at", "file_modified_at", "path", "record_number"
+                "source_rank",
+                "updated_at",
+                "file_modified_at",
+                "path",
+                "record_number",
             ],
             "always": "kept.source_rank = 0 and fresh.source_rank = 0",
             "superseded": "int_superseded_usage",
@@ -60,53 +64,60 @@ with
     ),
 
     {% if is_incremental() -%}
-    days_without_events as (
-        select
-            kept.district_id,
-            kept.student_id,
-            kept.app_id,
-            kept.usage_date,
-            cast(0 as decimal(18, 6)) as usage_minutes,
-            cast(0 as bigint) as session_count,
-            true as is_deleted,
-            0 as source_rank,
-            kept.updated_at,
-            kept.file_modified_at,
-            '' as path,
-            cast(0 as bigint) as record_number,
-        from {{ this }} as kept
-        inner join {{ ref("int_event_bounds") }} as bounds
-            on kept.district_id = bounds.district_id
-            and kept.student_id = bounds.student_id
-            and kept.usage_date >= bounds.first_date
-        left join event_days
-            on kept.district_id = event_days.district_id
-            and kept.student_id = event_days.student_id
-            and kept.app_id = event_days.app_id
-            and kept.usage_date = event_days.usage_date
-        where
-            kept.source_rank = 0
-            and not kept.is_deleted
-            and event_days.district_id is null
-    ),
+        days_without_events as (
+            select
+                kept.district_id,
+                kept.student_id,
+                kept.app_id,
+                kept.usage_date,
+                cast(0 as decimal(18, 6)) as usage_minutes,
+                cast(0 as bigint) as session_count,
+                true as is_deleted,
+                0 as source_rank,
+                kept.updated_at,
+                kept.file_modified_at,
+                '' as path,
+                cast(0 as bigint) as record_number,
+            from {{ this }} as kept
+            inner join
+                {{ ref("int_event_bounds") }} as bounds
+                on kept.district_id = bounds.district_id
+                and kept.student_id = bounds.student_id
+                and kept.usage_date >= bounds.first_date
+            left join
+                event_days
+                on kept.district_id = event_days.district_id
+                and kept.student_id = event_days.student_id
+                and kept.app_id = event_days.app_id
+                and kept.usage_date = event_days.usage_date
+            where
+                kept.source_rank = 0
+                and not kept.is_deleted
+                and event_days.district_id is null
+        ),
     {%- endif %}
 
     versions as (
-        select * from daily_totals
+        select *
+        from daily_totals
         union all
-        select * from event_days
+        select *
+        from event_days
         {% if is_incremental() -%}
-        union all
-        select * from days_without_events
+            union all
+            select *
+            from days_without_events
         {%- endif %}
     ),
 
     newest as (
-        {{ newest_rows(
-            "versions",
-            key=["district_id", "student_id", "app_id", "usage_date"],
-            version=usage_version(),
-        ) }}
+        {{
+            newest_rows(
+                "versions",
+                key=["district_id", "student_id", "app_id", "usage_date"],
+                version=usage_version(),
+            )
+        }}
     )
 
 select newest.*, {{ merge_number() }} as merged_in,

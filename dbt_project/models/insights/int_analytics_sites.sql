@@ -1,5 +1,5 @@
--- one row per enabled district with a Moodle site: its settings, its moment "now" (the last
--- second of as_of in the district's time zone) and what holds for the whole site
+-- one row per enabled district with a Moodle site: its settings, its moment "now" (the
+-- last second of as_of in the district's time zone) and what holds for the whole site
 with
     districts as (select * from {{ ref("int_districts") }} where is_enabled),
     settings as (select * from {{ ref("int_analytics_settings") }}),
@@ -9,7 +9,9 @@ with
     configured as (
         select
             district_id,
-            max(case when name = 'enablecompletion' then setting end) as enablecompletion,
+            max(
+                case when name = 'enablecompletion' then setting end
+            ) as enablecompletion,
             max(case when name = 'siteadmins' then setting end) as admin_ids,
         from {{ moodle("config") }}
         group by district_id
@@ -18,7 +20,8 @@ with
     admins as (
         select users.district_id, min(users.firstaccess) as first_access,
         from {{ moodle("user") }} as users
-        inner join configured
+        inner join
+            configured
             on users.district_id = configured.district_id
             and ',' || configured.admin_ids || ',' like '%,' || users.userid || ',%'
         where users.firstaccess > 0
@@ -34,8 +37,11 @@ with
 
 select
     districts.district_id,
-    {{ seconds_of(utc_time(dbt.dateadd("day", 1, "districts.as_of"), "districts.time_zone")) }}
-    - 1 as now_at,
+    {{
+        seconds_of(
+            utc_time(dbt.dateadd("day", 1, "districts.as_of"), "districts.time_zone")
+        )
+    }} - 1 as now_at,
     settings.logstore,
     settings.is_analytics_enabled,
     settings.predictions_processor,

@@ -12,12 +12,14 @@ with
         where contextlevel in (10, 40)
     )
 
-select district_id, course_id, context_id, from courses
+select district_id, course_id, context_id,
+from courses
 union
 -- not an equality: a context lies in those whose path begins its own
 select courses.district_id, courses.course_id, outer_contexts.context_id,
 from courses
-inner join outer_contexts
+inner join
+    outer_contexts
     on courses.district_id = outer_contexts.district_id
     and (
         outer_contexts.contextlevel = 10

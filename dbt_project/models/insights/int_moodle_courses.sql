@@ -9,7 +9,10 @@ with
     ),
 
     contexts as (
-        select district_id, id as context_id, cast(instanceid as bigint) as course_id,
+        select
+            district_id,
+            id as context_id,
+            cast(instanceid as bigint) as course_id,
             context_path,
         from {{ moodle("context") }}
         where contextlevel = 50
@@ -54,7 +57,8 @@ select
     coalesce(courses.enddate, 0) as ends_at,
     coalesce(courses.visible, 1) <> 0 as is_visible,
     coalesce(courses.format, 'topics') as format,
-    coalesce(courses.format, 'topics') not in ('singleactivity', 'social') as has_sections,
+    coalesce(courses.format, 'topics')
+    not in ('singleactivity', 'social') as has_sections,
     coalesce(courses.enablecompletion, 0) <> 0
     and sites.is_completion_enabled as is_completion_enabled,
     coalesce(criteria.criteria_count, 0) > 0 as has_completion_criteria,
@@ -67,15 +71,23 @@ select
     courses.enddate > 0 and sites.now_at >= courses.enddate as is_finished,
 from courses
 inner join sites on courses.district_id = sites.district_id
-left join contexts
-    on courses.district_id = contexts.district_id and courses.id = contexts.course_id
-left join criteria
-    on courses.district_id = criteria.district_id and courses.id = criteria.course_id
-left join sections
-    on courses.district_id = sections.district_id and courses.id = sections.course_id
-left join course_grades
+left join
+    contexts
+    on courses.district_id = contexts.district_id
+    and courses.id = contexts.course_id
+left join
+    criteria
+    on courses.district_id = criteria.district_id
+    and courses.id = criteria.course_id
+left join
+    sections
+    on courses.district_id = sections.district_id
+    and courses.id = sections.course_id
+left join
+    course_grades
     on courses.district_id = course_grades.district_id
     and courses.id = course_grades.course_id
-left join competencies
+left join
+    competencies
     on courses.district_id = competencies.district_id
     and courses.id = competencies.course_id

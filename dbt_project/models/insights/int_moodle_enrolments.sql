@@ -17,7 +17,8 @@ with
                 then enrolments.timeend
             end as ends_at,
         from {{ moodle("user_enrolments") }} as enrolments
-        inner join {{ moodle("enrol") }} as enrol
+        inner join
+            {{ moodle("enrol") }} as enrol
             on enrolments.district_id = enrol.district_id
             and enrolments.enrolid = enrol.id
         where enrolments.userid is not null
@@ -25,10 +26,10 @@ with
 
     -- a role may be held in the course and around it
     students as (
-        select distinct
-            holders.district_id, parents.course_id, holders.user_id,
+        select distinct holders.district_id, parents.course_id, holders.user_id,
         from {{ ref("int_role_holders") }} as holders
-        inner join {{ ref("int_course_parents") }} as parents
+        inner join
+            {{ ref("int_course_parents") }} as parents
             on holders.district_id = parents.district_id
             and holders.context_id = parents.context_id
         where holders.role = 'student'
@@ -43,7 +44,8 @@ with
                 order by enrolments.enrolment_id
             ) as first_first,
         from enrolments
-        inner join students
+        inner join
+            students
             on enrolments.district_id = students.district_id
             and enrolments.course_id = students.course_id
             and enrolments.user_id = students.user_id

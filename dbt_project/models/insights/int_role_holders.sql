@@ -1,7 +1,9 @@
 -- one row per user, role and context in which it is assigned, by the site itself or by
 -- role_assignments.csv; an empty context there is the whole site
 with
-    sites as (select district_id, system_context_id from {{ ref("int_analytics_sites") }}),
+    sites as (
+        select district_id, system_context_id from {{ ref("int_analytics_sites") }}
+    ),
 
     assigned as (
         select
@@ -10,7 +12,8 @@ with
             coalesce(nullif(roles.archetype, ''), roles.shortname) as role,
             assignments.contextid as context_id,
         from {{ moodle("role_assignments") }} as assignments
-        inner join {{ moodle("role") }} as roles
+        inner join
+            {{ moodle("role") }} as roles
             on assignments.district_id = roles.district_id
             and assignments.roleid = roles.id
         where assignments.userid is not null
@@ -22,13 +25,18 @@ with
             {{ pseudonym("sites.district_id", "assignments.user_id") }} as user_id,
             assignments.role,
             coalesce(
-                cast(nullif(assignments.context_id, '') as bigint), sites.system_context_id
+                cast(nullif(assignments.context_id, '') as bigint),
+                sites.system_context_id
             ) as context_id,
         from {{ ref("role_assignments") }} as assignments
-        inner join sites
-            on assignments.district_id = sites.district_id or assignments.district_id = '*'
+        inner join
+            sites
+            on assignments.district_id = sites.district_id
+            or assignments.district_id = '*'
     )
 
-select district_id, user_id, role, context_id, from assigned
+select district_id, user_id, role, context_id,
+from assigned
 union
-select district_id, user_id, role, context_id, from configured
+select district_id, user_id, role, context_id,
+from configured

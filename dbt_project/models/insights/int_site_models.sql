@@ -1,5 +1,5 @@
--- one row per site and model of prediction_models.csv, enabled or not: the site's own row
--- before that of every site
+-- one row per site and model of prediction_models.csv, enabled or not: the site's own
+-- row before that of every site
 with
     sites as (select * from {{ ref("int_analytics_sites") }}),
 
@@ -23,8 +23,8 @@ with
                 order by case when models.district_id = '*' then 1 else 0 end
             ) as own_first,
         from {{ ref("prediction_models") }} as models
-        inner join sites
-            on models.district_id = sites.district_id or models.district_id = '*'
+        inner join
+            sites on models.district_id = sites.district_id or models.district_id = '*'
     )
 
 select

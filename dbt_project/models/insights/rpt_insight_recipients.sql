@@ -1,10 +1,12 @@
--- one row per insight and user who may see it; nobody else does. This is the access control
--- of the insights: in a course its active enrolled holders of listinsights, in the site's
--- context the holders there, of an insight about a user that user, by listowninsights; but
--- none who has done with the insight
+-- one row per insight and user who may see it; nobody else does. This is the access
+-- control of the insights: in a course its active enrolled holders of listinsights, in
+-- the site's context the holders there, of an insight about a user that user, by
+-- listowninsights; but none who has done with the insight
 with
     insights as (select * from {{ ref("rpt_insights") }}),
-    models as (select district_id, model_id, analyser from {{ ref("int_site_models") }}),
+    models as (
+        select district_id, model_id, analyser from {{ ref("int_site_models") }}
+    ),
     sites as (select * from {{ ref("int_analytics_sites") }}),
     holders as (select * from {{ ref("int_role_holders") }}),
     parents as (select * from {{ ref("int_course_parents") }}),
@@ -22,16 +24,20 @@ with
     capabilities as (
         select distinct sites.district_id, capabilities.role, capabilities.capability,
         from {{ ref("role_capabilities") }} as capabilities
-        inner join sites
+        inner join
+            sites
             on capabilities.district_id = sites.district_id
             or capabilities.district_id = '*'
     ),
 
     active_enrolments as (
         select distinct
-            enrolments.district_id, enrol.courseid as course_id, enrolments.userid as user_id,
+            enrolments.district_id,
+            enrol.courseid as course_id,
+            enrolments.userid as user_id,
         from {{ moodle("user_enrolments") }} as enrolments
-        inner join {{ moodle("enrol") }} as enrol
+        inner join
+            {{ moodle("enrol") }} as enrol
             on enrolments.district_id = enrol.district_id
             and enrolments.enrolid = enrol.id
         inner join sites on enrolments.district_id = sites.district_id
@@ -47,21 +53,26 @@ with
     in_courses as (
         select insights.district_id, insights.insight_id, holders.user_id,
         from insights
-        inner join models
+        inner join
+            models
             on insights.district_id = models.district_id
             and insights.model_id = models.model_id
             and models.analyser = 'enrolments'
-        inner join parents
+        inner join
+            parents
             on insights.district_id = parents.district_id
             and insights.course_id = parents.course_id
-        inner join holders
+        inner join
+            holders
             on parents.district_id = holders.district_id
             and parents.context_id = holders.context_id
-        inner join capabilities
+        inner join
+            capabilities
             on holders.district_id = capabilities.district_id
             and holders.role = capabilities.role
             and capabilities.capability = 'listinsights'
-        inner join active_enrolments
+        inner join
+            active_enrolments
             on insights.district_id = active_enrolments.district_id
             and insights.course_id = active_enrolments.course_id
             and holders.user_id = active_enrolments.user_id
@@ -70,14 +81,17 @@ with
     in_site as (
         select insights.district_id, insights.insight_id, holders.user_id,
         from insights
-        inner join models
+        inner join
+            models
             on insights.district_id = models.district_id
             and insights.model_id = models.model_id
             and models.analyser = 'courses'
-        inner join holders
+        inner join
+            holders
             on insights.district_id = holders.district_id
             and insights.context_id = holders.context_id
-        inner join capabilities
+        inner join
+            capabilities
             on holders.district_id = capabilities.district_id
             and holders.role = capabilities.role
             and capabilities.capability = 'listinsights'
@@ -85,11 +99,13 @@ with
 
     -- everybody who may sign in holds the role `user`
     site_holders as (
-        select district_id, user_id, 'user' as role, from users
+        select district_id, user_id, 'user' as role,
+        from users
         union
         select holders.district_id, holders.user_id, holders.role,
         from holders
-        inner join sites
+        inner join
+            sites
             on holders.district_id = sites.district_id
             and holders.context_id = sites.system_context_id
     ),
@@ -97,31 +113,39 @@ with
     of_users as (
         select insights.district_id, insights.insight_id, insights.user_id,
         from insights
-        inner join models
+        inner join
+            models
             on insights.district_id = models.district_id
             and insights.model_id = models.model_id
             and models.analyser = 'users'
-        inner join site_holders
+        inner join
+            site_holders
             on insights.district_id = site_holders.district_id
             and insights.user_id = site_holders.user_id
-        inner join capabilities
+        inner join
+            capabilities
             on site_holders.district_id = capabilities.district_id
             and site_holders.role = capabilities.role
             and capabilities.capability = 'listowninsights'
     ),
 
     recipients as (
-        select * from in_courses
+        select *
+        from in_courses
         union
-        select * from in_site
+        select *
+        from in_site
         union
-        select * from of_users
+        select *
+        from of_users
     )
 
 select recipients.district_id, recipients.insight_id, recipients.user_id,
 from recipients
-left join users
-    on recipients.district_id = users.district_id and recipients.user_id = users.user_id
+left join
+    users
+    on recipients.district_id = users.district_id
+    and recipients.user_id = users.user_id
 where
     coalesce(users.may_sign_in, true)
     and not exists (

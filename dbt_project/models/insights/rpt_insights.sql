@@ -1,5 +1,5 @@
--- one row per insight: of each model and sample the latest range that the model warns of,
--- with the reasons in words
+-- one row per insight: of each model and sample the latest range that the model warns
+-- of, with the reasons in words
 with
     predictions as (select * from {{ ref("rpt_predictions") }}),
     contexts as (select district_id, id as context_id from {{ moodle("context") }}),
@@ -28,7 +28,8 @@ select
     ranked.predicted_at,
 from ranked
 -- an insight of a context that is gone is nobody's
-inner join contexts
+inner join
+    contexts
     on ranked.district_id = contexts.district_id
     and ranked.context_id = contexts.context_id
 where ranked.latest_first = 1

@@ -1,5 +1,5 @@
--- one row per model, sample and range that a model warns of: class 1, with a score of 0.6
--- or more
+-- one row per model, sample and range that a model warns of: class 1, with a score of
+-- 0.6 or more
 with
     predictions as (select * from {{ ref("int_predictions") }}),
     -- what a disabled site was told before stays in its files, and is not shown
@@ -23,8 +23,15 @@ select
     predictions.reasons,
     {{ timestamp_of("predictions.predicted_at") }} as predicted_at,
     md5(
-        predictions.district_id || '|' || predictions.model_id || '|' || predictions.version
-        || '|' || predictions.sample_id || '|' || predictions.range_index
+        predictions.district_id
+        || '|'
+        || predictions.model_id
+        || '|'
+        || predictions.version
+        || '|'
+        || predictions.sample_id
+        || '|'
+        || predictions.range_index
     ) as insight_id,
 from predictions
 inner join sites on predictions.district_id = sites.district_id

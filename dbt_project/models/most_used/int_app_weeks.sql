@@ -1,13 +1,16 @@
--- one row per app and ISO week of the school year so far: students who used it on a day of
--- that week, and how many of them met the weekly goal. A night counts only the student
--- weeks that it changed: what they are now, less what they were
+-- one row per app and ISO week of the school year so far: students who used it on a day
+-- of that week, and how many of them met the weekly goal. A night counts only the
+-- student weeks that it changed: what they are now, less what they were
 {{
     config(
         materialized="incremental",
         incremental_strategy="newest_version",
         unique_key=["district_id", "app_id", "week_starts_on"],
         meta={"version": [], "keep": "active_students > 0", "rebuilt_on_spark": true},
-        pre_hook=["{{ begin_counting(is_void_week()) }}", "{{ note_touched_weeks() }}"],
+        pre_hook=[
+            "{{ begin_counting(is_void_week()) }}",
+            "{{ note_touched_weeks() }}",
+        ],
         post_hook="{{ end_counting(districts='is_enabled') }}",
     )
 }}

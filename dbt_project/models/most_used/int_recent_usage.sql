@@ -1,12 +1,15 @@
--- one row per student and app used in the student's window: the 28 days that end with the
--- last use, as far as they lie in the school year. A window changes only with its student's
--- days, so a night counts those again whose days it changed
+-- one row per student and app used in the student's window: the 28 days that end with
+-- the last use, as far as they lie in the school year. A window changes only with its
+-- student's days, so a night counts those again whose days it changed
 {{
     config(
         materialized="incremental",
         incremental_strategy="append",
         meta={"rebuilt_on_spark": true},
-        pre_hook=["{{ begin_counting(is_void_year()) }}", "{{ forget_stale_windows() }}"],
+        pre_hook=[
+            "{{ begin_counting(is_void_year()) }}",
+            "{{ forget_stale_windows() }}",
+        ],
         post_hook="{{ end_counting(districts='is_enabled') }}",
     )
 }}
@@ -79,7 +82,4 @@ where
     versions.usage_date in (select usage_date from days)
     and (versions.usage_minutes > 0 or versions.session_count > 0)
 group by
-    windows.district_id,
-    windows.student_id,
-    versions.app_id,
-    windows.window_ends_on
+    windows.district_id, windows.student_id, versions.app_id, windows.window_ends_on

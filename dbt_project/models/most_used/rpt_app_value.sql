@@ -35,8 +35,8 @@ with
         group by totals.district_id, totals.app_id
     ),
 
-    -- the weeks count whoever used an application; those of today's staff, who are few, are
-    -- taken off again, so that a change of roles recounts nobody's year
+    -- the weeks count whoever used an application; those of today's staff, who are few,
+    -- are taken off again, so that a change of roles recounts nobody's year
     staff_weeks as (
         select
             days.district_id,

@@ -1,5 +1,5 @@
--- one row per student, basis and rank: the applications that a student uses most. The use
--- stands in no CTE: read twice, it would be written out
+-- one row per student, basis and rank: the applications that a student uses most. The
+-- use stands in no CTE: read twice, it would be written out
 with
     districts as (
         select district_id, top_n, as_of, school_year_starts_on

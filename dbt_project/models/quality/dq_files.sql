@@ -1,5 +1,5 @@
--- one row per version of a landing file: what came of it. It is written after everything
--- that the file's rows are merged into: a killed build reads the file again
+-- one row per version of a landing file: what came of it. It is written after
+-- everything that the file's rows are merged into: a killed build reads the file again
 {{
     config(
         materialized="incremental",
@@ -36,9 +36,12 @@ select
     files.size_bytes,
     files.modified_at,
     case
-        when records.problem is not null then 'unreadable'
-        when records.obstacle is not null then 'unavailable'
-        when files.status = 'new' then 'loaded'
+        when records.problem is not null
+        then 'unreadable'
+        when records.obstacle is not null
+        then 'unavailable'
+        when files.status = 'new'
+        then 'loaded'
         else files.status
     end as status,
     cast(coalesce(records.rows_read, 0) as bigint) as rows_read,
@@ -50,5 +53,7 @@ select
     coalesce(records.problem, records.obstacle, files.problem) as problem,
     files.unknown_columns,
 from files
-left join records
-    on files.path = records.path and files.modified_at = records.file_modified_at
+left join
+    records
+    on files.path = records.path
+    and files.modified_at = records.file_modified_at

@@ -1,5 +1,5 @@
--- one row per rejected record, once: the files of a build that was killed are read again,
--- and their rejects replaced
+-- one row per rejected record, once: the files of a build that was killed are read
+-- again, and their rejects replaced
 {{
     config(
         materialized="incremental",
@@ -26,6 +26,4 @@ select
     records.file_modified_at,
 from records
 inner join
-    files
-    on records.path = files.path
-    and records.file_modified_at = files.modified_at
+    files on records.path = files.path and records.file_modified_at = files.modified_at

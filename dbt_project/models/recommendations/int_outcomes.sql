@@ -1,6 +1,6 @@
 -- one row per student with two assessments at least {{ var("outcome_gap_days") }} days
--- apart in the school year: the later score, the one before it, and the one before that,
--- which the placebo needs
+-- apart in the school year: the later score, the one before it, and the one before
+-- that, which the placebo needs
 with
     districts as (select * from {{ ref("int_districts") }} where is_enabled),
 
@@ -11,7 +11,8 @@ with
             scores.measured_on,
             cast(sum(scores.score) as double) / count(*) as score,
         from {{ ref("fct_scores") }} as scores
-        inner join districts
+        inner join
+            districts
             on scores.district_id = districts.district_id
             and scores.measured_on >= districts.school_year_starts_on
             and scores.measured_on <= districts.as_of
@@ -24,12 +25,14 @@ with
     before_later as (
         select assessments.*, later.measured_on as later_on, later.score as later_score,
         from assessments
-        inner join later
+        inner join
+            later
             on assessments.district_id = later.district_id
             and assessments.student_id = later.student_id
             -- not an equality: far enough before it for use to have an effect
             and assessments.measured_on
-            <= {{ dbt.dateadd("day", "-" ~ var("outcome_gap_days"), "later.measured_on") }}
+            <=
+            {{ dbt.dateadd("day", "-" ~ var("outcome_gap_days"), "later.measured_on") }}
     ),
 
     prior as ({{ latest_assessments("before_later") }}),
@@ -37,12 +40,14 @@ with
     before_prior as (
         select assessments.*,
         from assessments
-        inner join prior
+        inner join
+            prior
             on assessments.district_id = prior.district_id
             and assessments.student_id = prior.student_id
             -- not an equality, as above
             and assessments.measured_on
-            <= {{ dbt.dateadd("day", "-" ~ var("outcome_gap_days"), "prior.measured_on") }}
+            <=
+            {{ dbt.dateadd("day", "-" ~ var("outcome_gap_days"), "prior.measured_on") }}
     ),
 
     earlier as ({{ latest_assessments("before_prior") }})
@@ -59,12 +64,17 @@ select
     students.grade_level,
     students.school_id,
 from prior
-inner join {{ ref("dim_students") }} as students
-    on prior.district_id = students.district_id and prior.student_id = students.student_id
+inner join
+    {{ ref("dim_students") }} as students
+    on prior.district_id = students.district_id
+    and prior.student_id = students.student_id
 -- the band of the score before: that of the later one would explain itself
-left join {{ ref("int_score_bands") }} as bands
+left join
+    {{ ref("int_score_bands") }} as bands
     on prior.district_id = bands.district_id
     and prior.score >= bands.lower_bound
     and (prior.score < bands.upper_bound or bands.upper_bound is null)
-left join earlier
-    on prior.district_id = earlier.district_id and prior.student_id = earlier.student_id
+left join
+    earlier
+    on prior.district_id = earlier.district_id
+    and prior.student_id = earlier.student_id

@@ -1,5 +1,5 @@
--- one row per student of type 1 and rank: the software likely to help, and why
--- on Spark a table: a build whose training fails there has dropped int_recommendations, and
+-- one row per student of type 1 and rank: the software likely to help, and why on Spark
+-- a table: a build whose training fails there has dropped int_recommendations, and
 -- districts keep what the last one gave
 {{ config(materialized="view" if target.type == "duckdb" else "table") }}
 select

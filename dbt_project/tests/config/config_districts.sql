@@ -1,9 +1,9 @@
--- What is this? Enabled districts of districts.csv from which no file was ever read, and
--- districts whose nces_lea_id has not seven digits.
--- When does it matter? Such a district has an empty frame and empty reports, which look
--- like a district that uses nothing; an id that lost its leading zero joins to nothing.
--- How to resolve? Compare the folder names under TRACKLINE_LANDING with district_id; set
--- enabled to false until the first delivery; write the id with its leading zeros.
+-- What is this? Enabled districts of districts.csv from which no file was ever read,
+-- and districts whose nces_lea_id has not seven digits. When does it matter? Such a
+-- district has an empty frame and empty reports, which look like a district that uses
+-- nothing; an id that lost its leading zero joins to nothing. How to resolve? Compare
+-- the folder names under TRACKLINE_LANDING with district_id; set enabled to false until
+-- the first delivery; write the id with its leading zeros.
 {{
     config(
         severity="warn",

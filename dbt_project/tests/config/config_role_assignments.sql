@@ -1,9 +1,7 @@
 -- What is this? Roles given in role_assignments.csv that carry no capability for the
--- user's site.
--- When does it matter? The row was written so that a person sees something; the person
--- sees nothing.
--- How to resolve? Give the role a capability in role_capabilities.csv, or assign another
--- role, or remove the row.
+-- user's site. When does it matter? The row was written so that a person sees
+-- something; the person sees nothing. How to resolve? Give the role a capability in
+-- role_capabilities.csv, or assign another role, or remove the row.
 {{
     config(
         severity="warn",

@@ -1,8 +1,8 @@
--- What is this? Capabilities that no role holds, on any site.
--- When does it matter? Without a holder of listinsights nobody is told that students are
--- at risk; the insights are computed and reach no one.
--- How to resolve? Give the capability to a role in role_capabilities.csv (the defaults:
--- teachers and managers list insights, users their own), unless that is meant.
+-- What is this? Capabilities that no role holds, on any site. When does it matter?
+-- Without a holder of listinsights nobody is told that students are at risk; the
+-- insights are computed and reach no one. How to resolve? Give the capability to a role
+-- in role_capabilities.csv (the defaults: teachers and managers list insights, users
+-- their own), unless that is meant.
 {{ config(severity="warn") }}
 
 with

@@ -1,9 +1,9 @@
 -- What is this? Performance bands in which no student of any district stands, where the
--- district that uses them has at least 50 students with a score.
--- When does it matter? A band nobody reaches is often a bound on another scale (0.88 for
--- 88), and then every student looks excellent.
--- How to resolve? Compare lower_bound with the percents in dim_students.score; correct
--- the bound, or accept the warning where the band is meant to be rare.
+-- district that uses them has at least 50 students with a score. When does it matter? A
+-- band nobody reaches is often a bound on another scale (0.88 for 88), and then every
+-- student looks excellent. How to resolve? Compare lower_bound with the percents in
+-- dim_students.score; correct the bound, or accept the warning where the band is meant
+-- to be rare.
 {{
     config(
         severity="warn",
@@ -33,8 +33,9 @@ with
         select
             scored.district_id,
             scored.student_count,
-            case when own.district_id is null then '*' else scored.district_id end
-            as band_set,
+            case
+                when own.district_id is null then '*' else scored.district_id
+            end as band_set,
         from scored
         left join own on scored.district_id = own.district_id
     )

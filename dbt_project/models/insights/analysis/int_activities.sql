@@ -25,12 +25,9 @@ with
                 {%- elif module == "feedback" -%}
                     coalesce(publish_stats, 0) <> 0 as shows_results,
                     cast(null as bigint) as results_at,
-                {%- else -%}
-                    true as shows_results,
-                    cast(null as bigint) as results_at,
+                {%- else -%} true as shows_results, cast(null as bigint) as results_at,
                 {%- endif %}
-            from {{ moodle(module) }}
-            {{ "union all" if not loop.last }}
+            from {{ moodle(module) }} {{ "union all" if not loop.last }}
         {% endfor %}
     ),
 
@@ -61,13 +58,18 @@ select
     {{ availability_date("sections.availability", "<") }} as section_available_until,
     cm.instance as instance_id,
 from {{ moodle("course_modules") }} as cm
-inner join {{ moodle("modules") }} as modules
-    on cm.district_id = modules.district_id and cm.module = modules.id
+inner join
+    {{ moodle("modules") }} as modules
+    on cm.district_id = modules.district_id
+    and cm.module = modules.id
 inner join potentials on modules.name = potentials.module
-left join due_dates
+left join
+    due_dates
     on cm.district_id = due_dates.district_id
     and modules.name = due_dates.module
     and cm.instance = due_dates.instance_id
-left join sections
-    on cm.district_id = sections.district_id and cm.section = sections.section_id
+left join
+    sections
+    on cm.district_id = sections.district_id
+    and cm.section = sections.section_id
 where coalesce(cm.deletioninprogress, 0) = 0

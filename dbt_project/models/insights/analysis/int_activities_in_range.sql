@@ -36,16 +36,21 @@ with
                 when courses.ends_at > 0 and courses.section_count > 0
                 then
                     courses.starts_at
-                    + {{ floor_divide(
-                        "activities.section * (courses.ends_at - courses.starts_at)",
-                        "courses.section_count",
-                    ) }}
+                    +
+                    {{
+                        floor_divide(
+                            "activities.section * (courses.ends_at - courses.starts_at)",
+                            "courses.section_count",
+                        )
+                    }}
             end as section_ends_at,
         from ranges
-        inner join courses
+        inner join
+            courses
             on ranges.district_id = courses.district_id
             and ranges.course_id = courses.course_id
-        inner join activities
+        inner join
+            activities
             on ranges.district_id = activities.district_id
             and ranges.course_id = activities.course_id
     )
@@ -73,7 +78,8 @@ where
         when section_available_from > time_end
         then false
         when section_available_until is not null
-        then section_available_until > time_start and section_available_until <= time_end
+        then
+            section_available_until > time_start and section_available_until <= time_end
         when not has_sections
         then true
         when section = 0

@@ -1,6 +1,6 @@
 -- one row per site, model, purpose and analysis interval to be analysed: of models that
--- run, training and prediction; while `trackline evaluate` runs, its models and intervals
--- instead
+-- run, training and prediction; while `trackline evaluate` runs, its models and
+-- intervals instead
 {% set evaluated = env_var("TRACKLINE_EVALUATE", "") %}
 with
     sites as (select district_id from {{ ref("int_analytics_sites") }}),
@@ -19,8 +19,10 @@ with
                 order by case when intervals.district_id = '*' then 1 else 0 end
             ) as own_first,
         from {{ ref("analysis_intervals") }} as intervals
-        inner join sites
-            on intervals.district_id = sites.district_id or intervals.district_id = '*'
+        inner join
+            sites
+            on intervals.district_id = sites.district_id
+            or intervals.district_id = '*'
     ),
 
     purposes as (
@@ -30,19 +32,21 @@ with
                 intervals.analysis_interval as interval_id,
                 'evaluate' as purpose,
             from models
-            inner join ranked_intervals as intervals
+            inner join
+                ranked_intervals as intervals
                 on models.district_id = intervals.district_id
                 and intervals.own_first = 1
                 and intervals.kind not in ('unlimited', 'upcoming')
                 and {{ evaluated_intervals("models", "intervals.analysis_interval") }}
-            where
-                {{ evaluated_models("models") }}
+            where {{ evaluated_models("models") }}
         {%- else -%}
-            select models.*, models.analysis_interval as interval_id, 'predict' as purpose,
+            select
+                models.*, models.analysis_interval as interval_id, 'predict' as purpose,
             from models
             where is_running
             union all
-            select models.*, models.analysis_interval as interval_id, 'train' as purpose,
+            select
+                models.*, models.analysis_interval as interval_id, 'train' as purpose,
             from models
             where is_running and not is_static
         {%- endif %}
@@ -64,7 +68,8 @@ select
     intervals.days,
     intervals.months,
 from purposes
-inner join ranked_intervals as intervals
+inner join
+    ranked_intervals as intervals
     on purposes.district_id = intervals.district_id
     and purposes.interval_id = intervals.analysis_interval
     and intervals.own_first = 1

@@ -1,5 +1,5 @@
--- one row per range, course or user, and indicator that can be calculated: the values that
--- models and static targets share
+-- one row per range, course or user, and indicator that can be calculated: the values
+-- that models and static targets share
 with
     sites as (select * from {{ ref("int_analytics_sites") }}),
     courses as (select * from {{ ref("int_moodle_courses") }}),
@@ -40,7 +40,8 @@ with
             min(log.happened_at) as first_at,
             max(log.happened_at) as last_at,
         from {{ ref("int_moodle_log") }} as log
-        inner join sites
+        inner join
+            sites
             on log.district_id = sites.district_id
             and log.logstore = sites.logstore
             and log.happened_at <= sites.now_at
@@ -63,11 +64,14 @@ with
             holders.district_id,
             courses.course_id,
             max(
-                case when holders.role in ('editingteacher', 'teacher') then 1 else 0 end
+                case
+                    when holders.role in ('editingteacher', 'teacher') then 1 else 0
+                end
             ) as has_teacher,
             max(case when holders.role = 'student' then 1 else 0 end) as has_student,
         from {{ ref("int_role_holders") }} as holders
-        inner join courses
+        inner join
+            courses
             on holders.district_id = courses.district_id
             and holders.context_id = courses.context_id
         group by holders.district_id, courses.course_id
@@ -93,17 +97,24 @@ with
     ),
 
     due_events as (
-        select asked.district_id, asked.user_id, asked.time_start, asked.time_end,
+        select
+            asked.district_id,
+            asked.user_id,
+            asked.time_start,
+            asked.time_end,
             count(*) as event_count,
         from asked
-        inner join {{ moodle("event") }} as events
+        inner join
+            {{ moodle("event") }} as events
             on asked.district_id = events.district_id
-            and coalesce(nullif(events.timesort, 0), events.timestart) > asked.time_start
+            and coalesce(nullif(events.timesort, 0), events.timestart)
+            > asked.time_start
             and coalesce(nullif(events.timesort, 0), events.timestart) <= asked.time_end
             -- events that ask for something, not mere entries
             and events.type = 1
             and coalesce(events.visible, 1) = 1
-        left join {{ ref("int_moodle_enrolments") }} as enrolments
+        left join
+            {{ ref("int_moodle_enrolments") }} as enrolments
             on asked.district_id = enrolments.district_id
             and asked.user_id = enrolments.user_id
             and events.courseid = enrolments.course_id
@@ -131,8 +142,8 @@ with
             ever.first_at,
             ever.last_at,
             coalesce(last_accesses.timeaccess, 0) as accessed_at,
-            courses.is_completion_enabled and courses.has_completion_criteria
-            as has_completion,
+            courses.is_completion_enabled
+            and courses.has_completion_criteria as has_completion,
             potentials.cognitive_potential,
             potentials.social_potential,
             coalesce(role_holders.has_teacher, 0) as has_teacher,
@@ -151,41 +162,51 @@ with
             + coalesce(cast(users.city as integer), 0)
             + coalesce(cast(users.country as integer), 0) as filled_fields,
         from members
-        left join courses
+        left join
+            courses
             on members.district_id = courses.district_id
             and members.course_id = courses.course_id
-        left join activity
+        left join
+            activity
             on members.district_id = activity.district_id
             and members.course_id = activity.course_id
             and members.user_id = activity.user_id
             and members.time_start = activity.time_start
             and members.time_end = activity.time_end
-        left join ever
+        left join
+            ever
             on members.district_id = ever.district_id
             and members.course_id = ever.course_id
             and members.user_id = ever.user_id
-        left join last_accesses
+        left join
+            last_accesses
             on members.district_id = last_accesses.district_id
             and members.course_id = last_accesses.course_id
             and members.user_id = last_accesses.user_id
-        left join potentials
+        left join
+            potentials
             on members.district_id = potentials.district_id
             and members.course_id = potentials.course_id
-        left join role_holders
+        left join
+            role_holders
             on members.district_id = role_holders.district_id
             and members.course_id = role_holders.course_id
-        left join asked
+        left join
+            asked
             on members.district_id = asked.district_id
             and members.user_id = asked.user_id
             and members.time_start = asked.time_start
             and members.time_end = asked.time_end
-        left join due_events
+        left join
+            due_events
             on members.district_id = due_events.district_id
             and members.user_id = due_events.user_id
             and members.time_start = due_events.time_start
             and members.time_end = due_events.time_end
-        left join users
-            on members.district_id = users.district_id and members.user_id = users.userid
+        left join
+            users
+            on members.district_id = users.district_id
+            and members.user_id = users.userid
     ),
 
     {%- set binary = {
@@ -205,15 +226,25 @@ with
         {% for name, rule in binary.items() -%}
             {%- set condition, is_so = rule.split(", ", 1) -%}
             select
-                district_id, course_id, user_id, time_start, time_end,
+                district_id,
+                course_id,
+                user_id,
+                time_start,
+                time_end,
                 '{{ name }}' as indicator,
-                cast(case when {{ is_so }} then 1 else -1 end as decimal(5, 2)) as value,
+                cast(
+                    case when {{ is_so }} then 1 else -1 end as decimal(5, 2)
+                ) as value,
             from facts
             where {{ condition }}
             union all
         {% endfor -%}
         select
-            district_id, course_id, user_id, time_start, time_end,
+            district_id,
+            course_id,
+            user_id,
+            time_start,
+            time_end,
             'read_actions' as indicator,
             cast(
                 case
@@ -230,27 +261,46 @@ with
         where is_in_course and time_start > 0
         union all
         select
-            district_id, course_id, user_id, time_start, time_end,
+            district_id,
+            course_id,
+            user_id,
+            time_start,
+            time_end,
             'potential_cognitive_depth' as indicator,
-            cast(coalesce((cognitive_potential - 3) * 0.5, -1) as decimal(5, 2)) as value,
+            cast(
+                coalesce((cognitive_potential - 3) * 0.5, -1) as decimal(5, 2)
+            ) as value,
         from facts
         where is_in_course
         union all
         select
-            district_id, course_id, user_id, time_start, time_end,
+            district_id,
+            course_id,
+            user_id,
+            time_start,
+            time_end,
             'potential_social_breadth' as indicator,
-            cast(case when social_potential >= 2 then 1 else -1 end as decimal(5, 2)) as value,
+            cast(
+                case when social_potential >= 2 then 1 else -1 end as decimal(5, 2)
+            ) as value,
         from facts
         where is_in_course
         union all
         select
-            district_id, course_id, user_id, time_start, time_end,
+            district_id,
+            course_id,
+            user_id,
+            time_start,
+            time_end,
             'user_profile_set' as indicator,
             cast(
                 case
                     when coalesce(confirmed, 1) = 0
                     then -1
-                    else least(-1 + has_description + has_picture + filled_fields * 0.2, 1)
+                    else
+                        least(
+                            -1 + has_description + has_picture + filled_fields * 0.2, 1
+                        )
                 end as decimal(5, 2)
             ) as value,
         from facts
@@ -260,19 +310,27 @@ with
     module_values as (
         {% for kind in ["cognitive", "social"] -%}
             select
-                district_id, course_id, user_id, time_start, time_end,
-                module || '_{{ "cognitive_depth" if kind == "cognitive" else "social_breadth" }}'
+                district_id,
+                course_id,
+                user_id,
+                time_start,
+                time_end,
+                module
+                || '_{{ "cognitive_depth" if kind == "cognitive" else "social_breadth" }}'
                 as indicator,
-                {{ to_cents(
-                    "(2 * " ~ kind ~ "_sixtieths - 60 * activity_count)",
-                    "(60 * activity_count)",
-                ) }} as value,
-            from modules
-            {{ "union all" if not loop.last }}
+                {{
+                    to_cents(
+                        "(2 * " ~ kind ~ "_sixtieths - 60 * activity_count)",
+                        "(60 * activity_count)",
+                    )
+                }} as value,
+            from modules {{ "union all" if not loop.last }}
         {% endfor %}
     )
 
-select * from course_values
+select *
+from course_values
 where value is not null
 union all
-select * from module_values
+select *
+from module_values

@@ -11,12 +11,20 @@ with
         inner join sites on settings.district_id = sites.district_id
     ),
 
-    -- what a site says of itself, the same for all of its samples; null where it is silent
+    -- what a site says of itself, the same for all of its samples; null where it is
+    -- silent
     {%- set site_information = {
         "instruction_mode": ["facetoface", "blendedhybrid", "fullyonline"],
         "institution_type": ["academic", "training", "ngo"],
         "institution_level": [
-            "isced0", "isced1", "isced2", "isced3", "isced4", "isced5", "isced6", "isced7",
+            "isced0",
+            "isced1",
+            "isced2",
+            "isced3",
+            "isced4",
+            "isced5",
+            "isced6",
+            "isced7",
             "isced8",
         ],
     } %}
@@ -35,7 +43,9 @@ with
                     'site_{{ word }}' as indicator,
                     cast(
                         case
-                            when ' ' || {{ column }} || ' ' like '% {{ word }} %' then 1 else -1
+                            when ' ' || {{ column }} || ' ' like '% {{ word }} %'
+                            then 1
+                            else -1
                         end as decimal(5, 2)
                     ) as value,
                 from settings
@@ -48,11 +58,13 @@ with
     model_indicators as (
         select distinct analyses.district_id, analyses.model_id, indicators.indicator,
         from {{ ref("int_analyses") }} as analyses
-        inner join {{ ref("analytics_indicators") }} as indicators
-            on ' ' || analyses.indicators || ' ' like '% ' || indicators.indicator || ' %'
+        inner join
+            {{ ref("analytics_indicators") }} as indicators
+            on ' ' || analyses.indicators || ' '
+            like '% ' || indicators.indicator || ' %'
     )
 
-{%- set columns -%}
+    {%- set columns -%}
     samples.district_id,
     samples.model_id,
     samples.purpose,
@@ -61,17 +73,19 @@ with
     samples.sample_id,
     samples.range_index,
     model_indicators.indicator,
-{%- endset %}
+    {%- endset %}
 
 select {{ columns }} base_values.value,
 from samples
-inner join base_values
+inner join
+    base_values
     on samples.district_id = base_values.district_id
     and coalesce(samples.course_id, 0) = base_values.course_id
     and coalesce(samples.user_id, '') = base_values.user_id
     and samples.time_start = base_values.time_start
     and samples.time_end = base_values.time_end
-inner join model_indicators
+inner join
+    model_indicators
     on samples.district_id = model_indicators.district_id
     and samples.model_id = model_indicators.model_id
     and base_values.indicator = model_indicators.indicator
@@ -79,7 +93,8 @@ union all
 select {{ columns }} site_values.value,
 from samples
 inner join site_values on samples.district_id = site_values.district_id
-inner join model_indicators
+inner join
+    model_indicators
     on samples.district_id = model_indicators.district_id
     and samples.model_id = model_indicators.model_id
     and site_values.indicator = model_indicators.indicator

@@ -1,15 +1,21 @@
--- one row per range, user and activity (0: the course itself) that the user left rows in:
--- the one pass over the log that every indicator of activity is made of. For a course as
--- the sample the user is ''
+-- one row per range, user and activity (0: the course itself) that the user left rows
+-- in: the one pass over the log that every indicator of activity is made of. For a
+-- course as the sample the user is ''
 with
     samples as (select * from {{ ref("int_samples") }} where course_id is not null),
-    sites as (select district_id, logstore, now_at from {{ ref("int_analytics_sites") }}),
+    sites as (
+        select district_id, logstore, now_at from {{ ref("int_analytics_sites") }}
+    ),
     events as (select event_name, shows from {{ ref("module_events") }}),
 
     -- models and purposes share ranges
     members as (
         select distinct
-            district_id, course_id, coalesce(user_id, '') as user_id, time_start, time_end,
+            district_id,
+            course_id,
+            coalesce(user_id, '') as user_id,
+            time_start,
+            time_end,
         from samples
     ),
 
@@ -25,7 +31,8 @@ with
             log.is_anonymous,
             events.shows,
         from {{ ref("int_moodle_log") }} as log
-        inner join sites
+        inner join
+            sites
             on log.district_id = sites.district_id
             and log.logstore = sites.logstore
             and log.happened_at <= sites.now_at
@@ -67,7 +74,8 @@ with
             log.course_module_id,
             {{ measures }}
         from log
-        inner join members
+        inner join
+            members
             on log.district_id = members.district_id
             and log.course_id = members.course_id
             and log.user_id = members.user_id
@@ -92,7 +100,8 @@ with
             log.course_module_id,
             {{ measures }}
         from log
-        inner join members
+        inner join
+            members
             on log.district_id = members.district_id
             and log.course_id = members.course_id
             and log.happened_at > members.time_start
@@ -107,6 +116,8 @@ with
             log.course_module_id
     )
 
-select * from by_user
+select *
+from by_user
 union all
-select * from by_course
+select *
+from by_course

@@ -15,24 +15,28 @@ with
     activity as (
         select courses.district_id, courses.course_id, count(*) as row_count,
         from {{ ref("int_moodle_log") }} as log
-        inner join sites
+        inner join
+            sites
             on log.district_id = sites.district_id
             and log.logstore = sites.logstore
             and log.happened_at <= sites.now_at
-        inner join courses
+        inner join
+            courses
             on log.district_id = courses.district_id
             and log.course_id = courses.course_id
             and log.happened_at > courses.starts_at
             and log.happened_at < courses.ends_at
             and courses.is_finished
-        inner join {{ ref("int_moodle_enrolments") }} as enrolments
+        inner join
+            {{ ref("int_moodle_enrolments") }} as enrolments
             on log.district_id = enrolments.district_id
             and log.course_id = enrolments.course_id
             and log.user_id = enrolments.user_id
         where
             not log.is_anonymous
             and exists (
-                select 1 from analyses
+                select 1
+                from analyses
                 where
                     analyses.district_id = log.district_id
                     and analyses.target = 'course_dropout'
@@ -42,7 +46,8 @@ with
     ),
 
     first_analyses as (
-        select district_id, model_id, analysable_id, min(analysed_at) as first_analysed_at,
+        select
+            district_id, model_id, analysable_id, min(analysed_at) as first_analysed_at,
         from {{ ref("int_used_samples") }}
         where purpose = 'predict'
         group by district_id, model_id, analysable_id
@@ -58,10 +63,12 @@ with
             courses.now_at,
         from analyses
         inner join courses on analyses.district_id = courses.district_id
-        left join enrolments
+        left join
+            enrolments
             on courses.district_id = enrolments.district_id
             and courses.course_id = enrolments.course_id
-        left join activity
+        left join
+            activity
             on courses.district_id = activity.district_id
             and courses.course_id = activity.course_id
         where
@@ -96,7 +103,8 @@ with
                         then not courses.is_finished and courses.is_visible
                         else courses.is_finished
                     end
-                    and case analyses.target
+                    and case
+                        analyses.target
                         when 'course_dropout'
                         then
                             analyses.purpose = 'predict'
@@ -104,7 +112,8 @@ with
                             >= 10 * enrolments.student_count
                         when 'course_completion'
                         then
-                            courses.is_completion_enabled and courses.has_completion_criteria
+                            courses.is_completion_enabled
+                            and courses.has_completion_criteria
                         when 'course_competencies'
                         then courses.competency_count > 0
                         when 'course_gradetopass'
@@ -138,10 +147,12 @@ with
             sites.now_at,
         from analyses
         inner join sites on analyses.district_id = sites.district_id
-        inner join {{ moodle("user") }} as users
-            on sites.district_id = users.district_id
-        left join guests
-            on users.district_id = guests.district_id and users.userid = guests.user_id
+        inner join
+            {{ moodle("user") }} as users on sites.district_id = users.district_id
+        left join
+            guests
+            on users.district_id = guests.district_id
+            and users.userid = guests.user_id
         where
             analyses.analyser = 'users'
             and coalesce(users.confirmed, 1) = 1
@@ -152,11 +163,14 @@ with
     ),
 
     analysables as (
-        select * from course_analysables
+        select *
+        from course_analysables
         union all
-        select * from site_analysables
+        select *
+        from site_analysables
         union all
-        select * from user_analysables
+        select *
+        from user_analysables
     ),
 
     started as (
@@ -167,7 +181,8 @@ with
                 first_analyses.first_analysed_at, analysables.now_at
             ) as first_analysed_at,
         from analysables
-        left join first_analyses
+        left join
+            first_analyses
             on analysables.district_id = first_analyses.district_id
             and analysables.model_id = first_analyses.model_id
             and analysables.analysable_id = first_analyses.analysable_id

@@ -1,5 +1,5 @@
--- one row per analysis, range and sample: enrolments, courses or users for which something
--- is to be learned or predicted, and that have not been used for it before
+-- one row per analysis, range and sample: enrolments, courses or users for which
+-- something is to be learned or predicted, and that have not been used for it before
 with
     ranges as (select * from {{ ref("int_ranges") }}),
     enrolments as (select * from {{ ref("int_moodle_enrolments") }}),
@@ -21,10 +21,12 @@ with
             enrolments.user_id,
             courses.context_id,
         from ranges
-        inner join enrolments
+        inner join
+            enrolments
             on ranges.district_id = enrolments.district_id
             and ranges.course_id = enrolments.course_id
-        inner join courses
+        inner join
+            courses
             on ranges.district_id = courses.district_id
             and ranges.course_id = courses.course_id
         where
@@ -34,10 +36,12 @@ with
                 then
                     -- enrolled during the range, and for most of it
                     enrolments.begins_at <= ranges.time_end
-                    and coalesce(enrolments.ends_at, ranges.time_end) >= ranges.time_start
+                    and coalesce(enrolments.ends_at, ranges.time_end)
+                    >= ranges.time_start
                     and (
                         least(
-                            coalesce(enrolments.ends_at, ranges.time_end), ranges.time_end
+                            coalesce(enrolments.ends_at, ranges.time_end),
+                            ranges.time_end
                         )
                         - greatest(enrolments.begins_at, ranges.time_start)
                     )
@@ -45,9 +49,7 @@ with
                     >= (ranges.time_end - ranges.time_start) * 7
                 else true
             end
-            and (
-                enrolments.ends_at is null or enrolments.ends_at >= ranges.starts_at
-            )
+            and (enrolments.ends_at is null or enrolments.ends_at >= ranges.starts_at)
             and enrolments.begins_at >= ranges.starts_at - 393 * 86400
             and (ranges.ends_at = 0 or enrolments.begins_at <= ranges.ends_at)
             and enrolments.starts_at <= ranges.now_at
@@ -83,7 +85,8 @@ with
             ranges.analysable_id as user_id,
             user_contexts.context_id,
         from ranges
-        left join user_contexts
+        left join
+            user_contexts
             on ranges.district_id = user_contexts.district_id
             and ranges.analysable_id = user_contexts.user_id
         where ranges.analyser = 'users'
@@ -95,11 +98,14 @@ with
             analysable_id, range_index, starts_at, ends_at, now_at, time_start, time_end, sample_id,
             course_id, user_id, context_id
         {%- endset -%}
-        select {{ columns }}, from enrolment_samples
+        select {{ columns }},
+        from enrolment_samples
         union all
-        select {{ columns }}, from course_samples
+        select {{ columns }},
+        from course_samples
         union all
-        select {{ columns }}, from user_samples
+        select {{ columns }},
+        from user_samples
     )
 
 select samples.*

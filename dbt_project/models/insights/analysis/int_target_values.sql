@@ -8,7 +8,10 @@ with
     base_values as (select * from {{ ref("int_base_values") }}),
 
     completions as (
-        select district_id, course as course_id, userid as user_id,
+        select
+            district_id,
+            course as course_id,
+            userid as user_id,
             max(timecompleted) as completed_at,
         from {{ moodle("course_completions") }}
         where timecompleted > 0
@@ -16,18 +19,25 @@ with
     ),
 
     last_rows as (
-        select log.district_id, log.course_id, log.user_id, max(log.happened_at) as last_at,
+        select
+            log.district_id,
+            log.course_id,
+            log.user_id,
+            max(log.happened_at) as last_at,
         from {{ ref("int_moodle_log") }} as log
-        inner join sites
+        inner join
+            sites
             on log.district_id = sites.district_id
             and log.logstore = sites.logstore
             and log.happened_at <= sites.now_at
         inner join
             (
-                select distinct district_id, course_id from samples
+                select distinct district_id, course_id
+                from samples
                 where target = 'course_dropout' and purpose <> 'predict'
             ) as learned
-            on log.district_id = learned.district_id and log.course_id = learned.course_id
+            on log.district_id = learned.district_id
+            and log.course_id = learned.course_id
         where log.user_id is not null
         group by log.district_id, log.course_id, log.user_id
     ),
@@ -39,7 +49,8 @@ with
             achieved.userid as user_id,
             count(*) as proficient_count,
         from {{ moodle("competency_usercompcourse") }} as achieved
-        inner join {{ moodle("competency_coursecomp") }} as wanted
+        inner join
+            {{ moodle("competency_coursecomp") }} as wanted
             on achieved.district_id = wanted.district_id
             and achieved.courseid = wanted.courseid
             and achieved.competencyid = wanted.competencyid
@@ -71,28 +82,35 @@ with
                     coalesce(last_rows.last_at, 0) * 4
                     <= 4 * courses.ends_at - (courses.ends_at - courses.starts_at)
                 when samples.target = 'course_competencies'
-                then coalesce(proficiencies.proficient_count, 0) <> courses.competency_count
+                then
+                    coalesce(proficiencies.proficient_count, 0)
+                    <> courses.competency_count
                 when samples.target = 'course_gradetopass'
                 then coalesce(final_grades.finalgrade, 0) < courses.gradepass
             end as is_so,
         from samples
-        inner join courses
+        inner join
+            courses
             on samples.district_id = courses.district_id
             and samples.course_id = courses.course_id
-        left join completions
+        left join
+            completions
             on samples.district_id = completions.district_id
             and samples.course_id = completions.course_id
             and samples.user_id = completions.user_id
             and completions.completed_at <= courses.now_at
-        left join last_rows
+        left join
+            last_rows
             on samples.district_id = last_rows.district_id
             and samples.course_id = last_rows.course_id
             and samples.user_id = last_rows.user_id
-        left join proficiencies
+        left join
+            proficiencies
             on samples.district_id = proficiencies.district_id
             and samples.course_id = proficiencies.course_id
             and samples.user_id = proficiencies.user_id
-        left join final_grades
+        left join
+            final_grades
             on courses.district_id = final_grades.district_id
             and courses.grade_item_id = final_grades.itemid
             and samples.user_id = final_grades.user_id
@@ -131,7 +149,8 @@ with
             ) as value,
         from samples
         inner join deciding on samples.target = deciding.target
-        inner join base_values
+        inner join
+            base_values
             on samples.district_id = base_values.district_id
             and coalesce(samples.course_id, 0) = base_values.course_id
             and coalesce(samples.user_id, '') = base_values.user_id
@@ -150,12 +169,24 @@ with
     )
 
 select
-    district_id, model_id, purpose, analysis_interval, analysable_id, sample_id,
-    range_index, case when is_so then 1 else 0 end as value,
+    district_id,
+    model_id,
+    purpose,
+    analysis_interval,
+    analysable_id,
+    sample_id,
+    range_index,
+    case when is_so then 1 else 0 end as value,
 from learned
 where is_so is not null
 union all
 select
-    district_id, model_id, purpose, analysis_interval, analysable_id, sample_id,
-    range_index, value,
+    district_id,
+    model_id,
+    purpose,
+    analysis_interval,
+    analysable_id,
+    sample_id,
+    range_index,
+    value,
 from static_values
