@@ -13,6 +13,7 @@ export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
 CLUSTER := $(VENV)/.cluster
+SQLFMT := $(VENV)/sqlfmt/bin/sqlfmt
 .PHONY: help setup demo build ui test test-long spark-up spark-down test-spark test-spark-long lint format docs bench bench-scale bench-recommender bench-server lock clean
 
 help:  ## list the targets
@@ -50,10 +51,10 @@ ui: $(READY)  ## the Dagster UI on http://127.0.0.1:3000
 	$(DBT) parse --quiet
 	dagster dev
 
-test: $(READY)  ## every test but the exhaustive ones
+test: $(READY) $(SQLFMT)  ## every test but the exhaustive ones
 	pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not long and not spark"
 
-test-long: $(READY)  ## the exhaustive runs too
+test-long: $(READY) $(SQLFMT)  ## the exhaustive runs too
 	pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not spark"
 
 spark-up: $(CLUSTER)  ## a Spark cluster on loopback: a master, two workers, a Connect server
@@ -68,11 +69,17 @@ test-spark: $(CLUSTER)  ## the same tables on a Spark cluster; skipped without J
 test-spark-long: $(CLUSTER)  ## that, and three nights of the Open University
 	pytest -m spark tests/spark
 
-lint: $(READY)  ## ruff and sqlfmt
-	ruff check . && ruff format --check . && sqlfmt --quiet --check dbt_project
+# an environment of its own, for it has pins of its own
+$(SQLFMT): requirements-sqlfmt.lock $(READY)
+	$(BIN)/uv venv --quiet --clear $(VENV)/sqlfmt
+	$(BIN)/uv pip install --quiet --python $(VENV)/sqlfmt/bin/python --require-hashes -r requirements-sqlfmt.lock
+	touch $@
 
-format: $(READY)  ## format Python and SQL
-	ruff check --fix . ; ruff format . ; sqlfmt --quiet dbt_project
+lint: $(READY) $(SQLFMT)  ## ruff and sqlfmt
+	ruff check . && ruff format --check . && $(SQLFMT) --quiet --check dbt_project
+
+format: $(READY) $(SQLFMT)  ## format Python and SQL
+	ruff check --fix . ; ruff format . ; $(SQLFMT) --quiet dbt_project
 
 docs: $(READY)  ## the documentation site of the tables, as one file
 	$(DBT) docs generate --static
@@ -83,6 +90,7 @@ bench: $(CLUSTER)  ## the measured comparisons (minutes, gigabytes)
 lock:  ## renew the locks from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --extra dev --extra server --extra s3 --extra postgres --extra mysql $(LOCK) -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --extra spark --extra bench -c requirements.lock $(LOCK) -o requirements-cluster.lock
+	echo "shandy-sqlfmt[jinjafmt]" | $(BIN)/uv pip compile - $(LOCK) -o requirements-sqlfmt.lock
 LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-strip-extras --no-annotate --no-header --quiet --upgrade
 
 clean:  ## remove what the build made (not the landing files)

@@ -27,7 +27,8 @@
 {#- What a night appends is not written twice: where the rows are not looked at between, what
     dbt would keep in a temporary table is a view. -#}
 {% macro duckdb__create_table_as(temporary, relation, compiled_code, language="sql") -%}
-    {%- if temporary and config.get("incremental_strategy") == "append" -%}
+    {%- set is_appended = config.get("incremental_strategy") == "append" -%}
+    {%- if temporary and language == "sql" and is_appended -%}
         create temporary view {{ relation.include(database=false, schema=false) }} as
         {{ compiled_code }}
     {%- else -%}

@@ -10,6 +10,9 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
+from trackline.recommender import districts
+from trackline.recommender.table import recommendation_table
+
 APPS = [f"app{i}" for i in range(8)]
 START = date(2025, 1, 1)
 # data tests and unit tests have runs of their own
@@ -180,6 +183,35 @@ def test_a_large_district_keeps_its_settings_for_a_week(project, monkeypatch):
     assert read(project, "north", "*") == incremental
     _, next_week = night("2025-03-08")
     assert next_week["chosen_on"] == "2025-03-08"
+
+
+def test_a_district_that_fails_keeps_the_last_nights_rows(project, monkeypatch):
+    """Rows stream into the table while districts are trained: all of them, or none."""
+    names = ("east", "north", "west")
+    project.configure([{"district_id": d} for d in names], dict.fromkeys(names, APPS))
+    for district in names:
+        deliver(project, district, 40)
+    project.build(*ONLY)
+    before = project.table("rpt_recommendations")
+    assert {row[0] for row in before} == set(names)
+
+    def fails_in_the_second(model, rows, *rest):
+        asked.append(model)
+        if len(asked) == 2:
+            raise ValueError("no such luck")
+        return recommendation_table(model, rows, *rest)
+
+    asked = []
+    write(project, "east", [("new", "app1", START, 20)], [], "2")
+    with monkeypatch.context() as patched:
+        patched.setattr(districts, "recommendation_table", fails_in_the_second)
+        outcome = project.dbt("build", *ONLY)
+    assert not outcome.success
+    assert "no such luck" in str(outcome)
+    assert project.table("rpt_recommendations") == before
+
+    project.build(*ONLY)
+    assert {row[0] for row in project.table("rpt_recommendations")} == set(names)
 
 
 @pytest.mark.parametrize("pooling", [True, False])

@@ -176,6 +176,18 @@ def test_a_pool_from_summed_rows_is_that_of_all_rows(tables):
     assert one.n_bands == 1
 
 
+def test_users_alone_are_enough_where_nobody_borrows():
+    large = warehouse({"north": 130, "south": Options().pool_below})
+    co_use = large["co_use"]
+    users = co_use[co_use.app_id == co_use.next_app_id]
+    assert len(users) < len(co_use)
+    both, alone = (
+        recommend_districts(**large | {"co_use": rows}) for rows in (co_use, users)
+    )
+    pd.testing.assert_frame_equal(both.recommendations, alone.recommendations)
+    assert [m.model_id for m in both.models] == [m.model_id for m in alone.models]
+
+
 def test_small_districts_take_pooled_statistics_unless_switched_off(tables, result):
     notes = result.status.set_index("district_id").note
     assert "pooled" in notes["tiny"]

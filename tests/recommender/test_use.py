@@ -55,6 +55,21 @@ def test_the_fingerprint_does_not_depend_on_order_or_types():
     assert categories.fingerprint() == told
 
 
+def test_numbers_are_ids_and_days_too():
+    of_texts = Use.of(HISTORIES, STUDENTS, APPS).everyone
+    days = {
+        name: (HISTORIES[name] - pd.Timestamp(0)).dt.days
+        for name in ("first_used_on", "last_used_on")
+    }
+    ids = {"student_id": [2e10, 2e10, None, 1.0]}
+    numbered = HISTORIES.assign(**days, **ids)[HISTORIES.app_id != "gone"]
+    asked = pd.DataFrame({"student_id": [2 * 10**10], "band": ["high"]})
+    everyone = Use.of(numbered, asked, APPS).everyone
+    assert everyone.students.tolist() == ["1", "20000000000"]
+    assert everyone.app.tolist() == [1, 2, 0]
+    assert sorted(everyone.first) == sorted(of_texts.first)
+
+
 @pytest.mark.parametrize(
     ("column", "value"),
     [

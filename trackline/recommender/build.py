@@ -17,6 +17,7 @@ from trackline.recommender.frames import encode
 from trackline.recommender.gram import Gram, blocks, gram_of
 from trackline.recommender.pool import Pool
 from trackline.recommender.sql import students_sql, users_sql
+from trackline.recommender.threads import one_thread
 
 __all__ = ["HISTORIES", "STUDENTS", "build", "co_use"]
 
@@ -136,7 +137,8 @@ def build(
         The build's.
     tables : mapping of str to duckdb.DuckDBPyRelation
         apps, histories, outcomes and outcome_uses with the columns of `each_district`,
-        co_use with those of `co_use`, and students as dim_students has them.
+        co_use with those of `co_use`, and students as dim_students has them. Another
+        connection reads them: none may stand on what is temporary.
     models : str
         The models directory: a path or an fsspec URL.
     options : Options
@@ -144,10 +146,11 @@ def build(
     Returns
     -------
     pyarrow.RecordBatchReader
-        One row per district, student and rank; ids are dictionaries. A district is
-        trained when its rows are read: memory is that of the largest ones, and the
-        engine writes one district's rows while others are trained.
+        One row per district, student and rank; ids are dictionaries. Districts are
+        trained while it is read: the engine writes the rows of one beside the others.
     """
+    # for good: whoever reads the result does so on threads of its own
+    one_thread()
     # `con` will be reading the result while the districts are loaded
     loading = con.cursor()
     projected = {

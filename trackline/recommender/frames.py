@@ -36,7 +36,7 @@ def as_frame(data: Any) -> pd.DataFrame:
 def as_table(data: pa.Table | pd.DataFrame) -> pa.Table:
     """Take a DataFrame as an Arrow table.
 
-    Its work is done beside the interpreter, so that districts do not wait for it.
+    What Arrow does with its columns keeps no other district from the interpreter.
     """
     if isinstance(data, pa.Table):
         return data
@@ -169,7 +169,9 @@ def days_of(column: pd.Series | pa.ChunkedArray) -> np.ndarray | None:
 
     A missing one counts as the earliest.
     """
-    if isinstance(column, pa.ChunkedArray):
+    if isinstance(column, pa.ChunkedArray) and _is_number(column):
+        days = column.cast(pa.float64()).to_numpy()
+    elif isinstance(column, pa.ChunkedArray):
         stamps = column.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
         days = stamps.to_numpy() / (1e6 * _SECONDS_PER_DAY)
     elif pd.api.types.is_numeric_dtype(column):
@@ -212,10 +214,20 @@ def codes_of(
     return np.append(target, -1)[codes], known
 
 
+def _is_number(column: pa.ChunkedArray) -> bool:
+    return pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+
+
+def _texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    if pa.types.is_floating(column.type):
+        column = column.cast(pa.int64())  # whole numbers beside a null
+    return column.cast(pa.string())
+
+
 def _codes_of_arrow(
     column: pa.ChunkedArray, known: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    texts = column.cast(pa.string())
+    texts = _texts(column)
     if known is None:
         known = sorted_texts([texts])
     names = pa.array(known, pa.string())
@@ -225,7 +237,7 @@ def _codes_of_arrow(
 
 def sorted_texts(columns: list[pa.ChunkedArray]) -> np.ndarray:
     """Return the distinct texts of some columns in order, shape (n,); no null."""
-    chunks = [chunk for column in columns for chunk in column.cast(pa.string()).chunks]
+    chunks = [chunk for column in columns for chunk in _texts(column).chunks]
     texts = pa.chunked_array(chunks, pa.string()).unique().drop_null()
     # by bytes of UTF-8, which is by characters
     return texts.take(pc.array_sort_indices(texts)).to_numpy(zero_copy_only=False)

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from functools import cache
 
-# what multiplies is loaded before it is looked for
-import scipy.linalg  # noqa: F401
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import get_cached_controller
 
 __all__ = ["one_thread"]
 
 
 def one_thread() -> AbstractContextManager:
-    """Keep the linear algebra of this process to one thread while it is entered."""
-    return _libraries().limit(limits=1)
+    """Keep the linear algebra of this process to one thread, until it is left.
 
-
-@cache
-def _libraries() -> ThreadpoolController:
-    # looking for them costs 4 ms, more than many a product
-    return ThreadpoolController()
+    Looking for its libraries costs 4 ms, more than many a product: they are known.
+    """
+    return get_cached_controller().limit(limits=1)

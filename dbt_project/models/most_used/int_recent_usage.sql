@@ -58,8 +58,8 @@ with
             {%- endif %}
     ),
 
-    -- an equality on the day lets the engine skip what lies before every window; not a
-    -- join, for it takes the days of a join for fewer than the windows, and hashes them
+    -- an equality on the day lets the engine skip what lies before every window. Of a
+    -- join it would expect fewer days of use than windows, and hash the days
     days as ({{ days_between("windows", "window_starts_on", "window_ends_on") }})
 
 select
