@@ -227,6 +227,8 @@ def test_a_canary_is_felt_at_home_and_nowhere_else(project, pooling):
     before = {d: read(project, d, columns) for d in names}
     files = {d: stored(project, d) for d in names}
     assert ("pooled" in notes(project)["small"]) == pooling
+    pairs = project.rows("select * from int_co_use where app_id <> next_app_id")
+    assert bool(pairs) == pooling, "counted for those who borrow"
 
     # one student of north uses what nobody else uses, and everything else
     deliver(project, "north", 120, extra=[("canary", a) for a in APPS])
