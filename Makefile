@@ -52,10 +52,10 @@ ui: $(READY)  ## the Dagster UI on http://127.0.0.1:3000
 	dagster dev
 
 test: $(READY) $(SQLFMT)  ## every test but the exhaustive ones
-	pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not long and not spark"
+	pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not long" --ignore tests/spark
 
 test-long: $(READY) $(SQLFMT)  ## the exhaustive runs too
-	pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not spark"
+	pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --ignore tests/spark
 
 spark-up: $(CLUSTER)  ## a Spark cluster on loopback: a master, two workers, a Connect server
 	python -m trackline.cluster up
@@ -64,10 +64,10 @@ spark-down: $(READY)  ## end it; its tables stay in data/spark
 	python -m trackline.cluster down
 
 test-spark: $(CLUSTER)  ## the same tables on a Spark cluster; skipped without Java
-	pytest -m "spark and not long" tests/spark
+	pytest -m "not long" tests/spark
 
 test-spark-long: $(CLUSTER)  ## that, and three nights of the Open University
-	pytest -m spark tests/spark
+	pytest tests/spark
 
 # an environment of its own, for it has pins of its own
 $(SQLFMT): requirements-sqlfmt.lock $(READY)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -11,17 +10,8 @@ from trackline.cluster import processes
 from trackline.settings import RefusedError
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what lies here: `make test` leaves it to `make test-spark`."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.spark)
-
-
 @pytest.fixture(scope="session", autouse=True)
 def installed() -> None:
-    # not on import: what `make test` leaves out is then not told as skipped either
     pytest.importorskip("pyspark", reason="requirements-cluster.lock is not installed")
 
 

@@ -6,7 +6,6 @@ import duckdb
 import pandas as pd
 import pytest
 
-from trackline.cluster import models  # noqa: F401
 from trackline.recommender.build import co_use
 
 USES = pd.DataFrame(
@@ -22,10 +21,12 @@ USES = pd.DataFrame(
 
 @pytest.mark.parametrize("pool_below", [5, 6], ids=["nobody borrows", "south borrows"])
 def test_pairs_where_somebody_borrows(running_cluster, pool_below):
+    from trackline.cluster import recommending  # needs pyspark
+
     con = duckdb.connect()
     con.execute("create table uses as from USES")
     here = co_use(con, con.table("uses"), pool_below).fetchall()
-    there = co_use(
+    there = recommending.co_use(
         running_cluster.session,
         running_cluster.session.createDataFrame(USES),
         pool_below,
