@@ -167,22 +167,22 @@ def test_a_large_district_keeps_its_settings_for_a_week(project, monkeypatch):
         )
         return model_id, json.loads(stored(project, "north")[f"{model_id}/model.json"])
 
-    _, first = night("2025-03-01")
-    assert first["chosen_on"] == "2025-03-01"
+    # the district's day for a search is Wednesday
+    _, first = night("2025-03-05")
+    assert first["chosen_on"] == "2025-03-05"
     assert first["options"]["settings_days"] == 7
     # another student's use: other weights by the same settings
     write(project, "north", [("new", "app1", START, 20)], [], "2")
-    model_id, later = night("2025-03-07")
+    model_id, later = night("2025-03-11")
     assert model_id != first["model_id"]
-    assert later["chosen_on"] == "2025-03-01"
-    assert (
-        later["scorers"]["complete"]["blend"] == first["scorers"]["complete"]["blend"]
-    )
+    assert later["chosen_on"] == "2025-03-05"
+    assert later["scorers"]["next"]["blend"] == first["scorers"]["next"]["blend"]
     incremental = read(project, "north", "*")
-    night("2025-03-07", "--full-refresh")
+    night("2025-03-11", "--full-refresh")
     assert read(project, "north", "*") == incremental
-    _, next_week = night("2025-03-08")
-    assert next_week["chosen_on"] == "2025-03-08"
+    write(project, "north", [("newer", "app2", START, 20)], [], "3")
+    _, next_week = night("2025-03-12")
+    assert next_week["chosen_on"] == "2025-03-12"
 
 
 def test_a_district_that_fails_keeps_the_last_nights_rows(project, monkeypatch):

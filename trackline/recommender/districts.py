@@ -8,11 +8,12 @@ can be switched off (`Options.pooling`).
 
 from __future__ import annotations
 
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from functools import reduce
 from typing import TypeVar
 
@@ -83,8 +84,8 @@ class Options:
     include_familiar : bool
         Whether an app used before, but not counted as used now, may be recommended.
     settings_days : int
-        For so many days a large district keeps the settings that a search has chosen;
-        its weights are learned anew by every build. 0: every build searches.
+        Once in so many days a large district is searched for settings, on a day of its
+        own; its weights are learned anew by every build. 0: every build searches.
     settings_from : int
         Students with an assessment and use from which a district is large.
     random_state : int
@@ -334,25 +335,16 @@ def _popularity(total: Gram, pooled: Gram | None) -> BandPopularity:
     return BandPopularity.shrink(bands, counts[:, :-1], counts[:, -1], everywhere)
 
 
-def _kept(
-    chosen: Chosen | None,
-    apps: np.ndarray,
-    is_large: bool,
-    as_of: date | None,
-    options: Options,
-) -> Chosen | None:
-    """Return the settings of before where they still stand."""
-    stand = (
-        chosen is not None
-        and as_of is not None
-        and is_large
-        and chosen.options == asdict(options)
-        and chosen.apps == apps.tolist()
-        and timedelta(0)
-        <= as_of - chosen.chosen_on
-        < timedelta(days=options.settings_days)
-    )
-    return chosen if stand else None
+def _is_recent(
+    chosen_on: date | None, as_of: date | None, district: str, days: int
+) -> bool:
+    """Whether a district was searched since its last day for that."""
+    if chosen_on is None or as_of is None or not days:
+        return False
+    # not all districts on one day: a night is to cost what the one before did
+    shift = zlib.crc32(district.encode()) % days
+    last, now = chosen_on.toordinal(), as_of.toordinal()
+    return last <= now and (last + shift) // days == (now + shift) // days
 
 
 def _one(
@@ -378,20 +370,32 @@ def _one(
     pooled = None
     if options.pooling and pool is not None:
         pooled = pool.without(total, apps)
-    few = total.n_students < options.pool_below
+    borrowed = pooled if total.n_students < options.pool_below else None
     rows = use.rows()
     as_of = pd.Timestamp(own["as_of"].iloc[0]).date() if "as_of" in own else None
     asked = np.flatnonzero(rows.lengths > 0)
     is_large = len(asked) >= options.settings_from
-    kept = _kept(chosen, apps, is_large, as_of, options)
+    fingerprint = use.fingerprint()
+    kept = None
+    if (
+        chosen is not None
+        and chosen.options == asdict(options)
+        and chosen.apps == apps.tolist()
+    ):
+        day = chosen.chosen_on if is_large else None
+        is_recent = _is_recent(day, as_of, district, options.settings_days)
+        # the same data would be searched to the same end, if they are all there is
+        is_same = borrowed is None and chosen.fingerprint == fingerprint
+        kept = chosen if is_recent or is_same else None
     sample = sample_of(rows.select(asked))
     model = Recommender(random_state=options.random_state)
     model.fit_gram(
         total,
         sample,
         _popularity(total, pooled),
-        pooled if few else None,
+        borrowed,
         None if kept is None else kept.choices,
+        known_only=True,
     )
     # beside the sample, which validation asks, the matrix knows all of them
     model.students_ = None
@@ -400,13 +404,14 @@ def _one(
     local = local.set_index(pd.Index(apps).get_indexer(local["app_id"].astype(object)))
     local = local[local.index >= 0]
     facts = {
-        "fingerprint": use.fingerprint(),
+        "fingerprint": fingerprint,
         "training_window": use.window(),
         "rows": {name: len(here[name]) for name in ("students", "histories")},
         "options": asdict(options),
     }
     if as_of is not None and is_large and options.settings_days and model.is_searched:
-        facts["chosen_on"] = (as_of if kept is None else kept.chosen_on).isoformat()
+        day = as_of if kept is None else kept.chosen_on or as_of
+        facts["chosen_on"] = day.isoformat()
     stored = StoredModel.of(district, model, local.drop(columns="district_id"), facts)
     k = int(own["top_n"].iloc[0]) if "top_n" in own else options.top_n
     table = recommendation_table(
@@ -425,6 +430,6 @@ def _one(
         table = table.append_column(name, once)
     blend = ", ".join(c.member for c, _ in model.scorers_[model.task_of(rows)].blend)
     note = f"{blend} from {int(total.n_students)} students"
-    if few and model.kappa_:
+    if model.kappa_:
         note += f" and {model.kappa_:g} pooled ones"
     return table.select(SCHEMA.names), stored, note

@@ -200,7 +200,7 @@ GRIDS: dict[str, list[dict]] = {
     "directed": _grid(ridge=(0.003, 0.03, 0.3, 3.0), damping=(0.0, 0.3)),
     "walk": _grid(asymmetry=(0.3, 0.5, 0.7, 1.0), power=(1.0, 1.5)),
 }
-STEP_GRID = _grid(share=(3.0, 7.0, 20.0), ahead=(1, 4), ridge=(0.05, 0.2, 0.8, 3.0))
+STEP_GRID = _grid(ahead=(1, 4), share=(3.0, 7.0, 20.0), ridge=(0.8, 0.2))
 """share: tau is the students' median span over it; ahead: how many next apps count."""
 
 

@@ -124,6 +124,7 @@ class Recommender(BaseEstimator):
         popularity: BandPopularity,
         pooled: Gram | None = None,
         choices: dict[str, Choice] | None = None,
+        known_only: bool = False,
     ) -> Recommender:
         """Train from a Gram matrix made elsewhere (SQL, a stream of batches).
 
@@ -140,6 +141,9 @@ class Recommender(BaseEstimator):
             number of pseudo-students chosen on validation.
         choices : dict of str to Choice, optional
             By task: what an earlier search chose. Nothing is searched then.
+        known_only : bool, default False
+            Whether students of `sample` alone will ask: where `next` can be validated
+            they are answered by it, and `complete` is not trained.
         """
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         self.apps_ = sample.apps
@@ -157,8 +161,13 @@ class Recommender(BaseEstimator):
                 for task, choice in choices.items():
                     self.scorers_[task] = _train(choice, total, sample)
                 return self
-            complete = complete_task(total, sample, seed)
             later = next_task(sample)
+            if later is not None and later.n_students >= _FEWEST:
+                total.directed = directed_count(sample)
+                self.scorers_["next"] = _train(choose(later), total, sample)
+                if known_only:
+                    return self
+            complete = complete_task(total, sample, seed)
             if complete.n_students < _FEWEST:
                 # too few students to hold any out: plain co-use, strongly damped
                 blend = [(Candidate("cosine", _COSINE), 1.0)]
@@ -166,9 +175,6 @@ class Recommender(BaseEstimator):
                 self.scorers_["complete"] = _train(choice, total, sample)
                 return self
             self.scorers_["complete"] = _train(choose(complete), total, sample)
-            if later is not None and later.n_students >= _FEWEST:
-                total.directed = directed_count(sample)
-                self.scorers_["next"] = _train(choose(later), total, sample)
         return self
 
     @property

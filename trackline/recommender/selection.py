@@ -39,7 +39,7 @@ def choose(task: Task, joining: int = 2) -> Choice:
     if task.finer is not None:
         finer = task.finer(_leaders(quality, 12))
         quality |= _qualities(first, [c for c in finer if c not in quality])
-    kept = {c: task.scores(c) for c in _leaders(quality, 12)}
+    kept = {c: task.scores(c) for c in _by_solution(_leaders(quality, 12))}
     found = {c: _mean(task.quality(scores)) for c, scores in kept.items()}
     quality |= found
     order = _leaders(found, 8)
@@ -74,7 +74,15 @@ def choose(task: Task, joining: int = 2) -> Choice:
 
 
 def _qualities(task: Task, candidates: list[Candidate]) -> dict[Candidate, float]:
-    return {c: _mean(task.quality(task.scores(c))) for c in candidates}
+    return {c: _mean(task.quality(task.scores(c))) for c in _by_solution(candidates)}
+
+
+def _by_solution(candidates: list[Candidate]) -> list[Candidate]:
+    """Put candidates with the same weights side by side: they are solved once."""
+    first: dict[tuple, int] = {}
+    for at, candidate in enumerate(candidates):
+        first.setdefault(candidate.solved_by, at)
+    return sorted(candidates, key=lambda c: first[c.solved_by])
 
 
 def _mean(quality: np.ndarray) -> float:

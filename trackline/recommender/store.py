@@ -60,8 +60,10 @@ class Chosen:
 
     Attributes
     ----------
-    chosen_on : date
-        The as_of of the build that searched.
+    chosen_on : date or None
+        The as_of of the build that searched, of a large district.
+    fingerprint : str
+        Of the data of that model.
     apps : list of str
     options : dict
         `Options` of that build.
@@ -69,7 +71,8 @@ class Chosen:
         By task.
     """
 
-    chosen_on: date
+    chosen_on: date | None
+    fingerprint: str
     apps: list[str]
     options: dict
     choices: dict[str, Choice]
@@ -233,10 +236,10 @@ def note(models: str, district_id: str) -> str | None:
 
 
 def chosen(models: str, district_id: str) -> Chosen | None:
-    """Return the settings of the newest version; None where they are not kept.
+    """Return the settings of the newest version.
 
-    None too where they cannot be read, or are of another release: a search is the
-    answer to that.
+    None where they cannot be read, or are of another release: a search is the answer
+    to that.
     """
     try:
         known = versions(models, district_id)
@@ -245,10 +248,12 @@ def chosen(models: str, district_id: str) -> Chosen | None:
         files, folder = _folder(models, district_id)
         target = f"{folder}/{known[-1]}"
         described = json.loads(files.cat_file(f"{target}/model.json"))
-        if described["format"] != _FORMAT or "chosen_on" not in described:
+        if described["format"] != _FORMAT:
             return None
+        day = described.get("chosen_on")
         found = Chosen(
-            date.fromisoformat(described["chosen_on"]),
+            None if day is None else date.fromisoformat(day),
+            described["fingerprint"],
             described["apps"],
             described["options"],
             _choices(described, files.cat_file(f"{target}/validation.csv")),

@@ -38,7 +38,7 @@ LARGE = 300  # apps: above, a search takes fewer settings and holds one fold out
 _CELLS = 1_000_000  # students x apps scored per setting: bounds the time of a search
 _FIRST = 500_000  # the same for the first round of a large search
 _TIMES = 5  # how often a student is asked at most
-_TIMED = ("cosine", "rp3beta", "edlae", "directed", "walk")
+_TIMED = ("cosine", "rp3beta", "edlae", "slim", "directed", "walk")
 # EDLAE's worst corner on OULAD: where there are bands its two places (even 0 and 1) are
 # the centred matrix's, so that a search costs what it did
 _DAMPED = {"ridge": 0.25, "dropout": 0.75}
@@ -53,6 +53,12 @@ class Candidate:
     setting: tuple[tuple[str, float], ...]
     tau: float | None = None
     key: str = "first"
+
+    @property
+    def solved_by(self) -> tuple:
+        """What the weights depend on: the decay is the history's, but with steps."""
+        decay = self.tau if self.member == "steps" else None
+        return self.member, self.setting, decay
 
     def describe(self) -> dict:
         """Return the candidate as plain data."""
@@ -78,6 +84,7 @@ class Part:
         self.used = self.histories.matrix()
         self.n_wanted = np.diff(self.wanted.indptr)
         self._cache: dict = {}
+        self._solved: tuple = (None, None)
         self.moments: dict = {}
 
     def history(self, tau: float | None, key: str) -> sparse.csr_matrix:
@@ -102,8 +109,10 @@ class Part:
 
     def scores(self, candidate: Candidate) -> np.ndarray:
         """Return students x apps, the spread of a row about 1."""
-        weights = self.weights(candidate).astype(np.float32)
-        scored = self.history(candidate.tau, candidate.key) @ weights
+        if self._solved[0] != candidate.solved_by:
+            weights = self.weights(candidate).astype(np.float32)
+            self._solved = candidate.solved_by, weights
+        scored = self.history(candidate.tau, candidate.key) @ self._solved[1]
         return scored / (float(scored[:500].std(axis=1).mean()) or 1.0)
 
     def quality(self, scores: np.ndarray) -> np.ndarray:
@@ -306,12 +315,14 @@ def next_task(sample: Rows) -> Task | None:
     )
     candidates = list(_candidates(("popularity",), gram))
     keys = ("first",) if np.array_equal(early.first, early.last) else ("first", "last")
-    for share in (None, 2.0, 7.0, 20.0, 60.0):
+    for share in (None, 3.0, 10.0, 40.0):
         tau = None if share is None else span / share
         for key in keys[:1] if share is None else keys:
             for name in _TIMED:
                 grid = list(_candidates((name,), gram, tau, key))
-                candidates += grid[1 :: max(len(grid) // 2, 1)]
+                few = grid[1 :: max(len(grid) // 2, 1)]
+                # SLIM costs as much as many solves
+                candidates += few[-1:] if name == "slim" else few
     for setting in thin(members.STEP_GRID, n_apps):
         kept = {"ahead": setting["ahead"], "ridge": setting["ridge"]}
         candidates.append(
