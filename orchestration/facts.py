@@ -231,7 +231,7 @@ def newest_models(models: str) -> list[dict[str, Any]]:
 
 
 def validation(described: Mapping[str, Any]) -> str:
-    """Return a model's NDCG@10 on held-out students, by task."""
+    """Return a model's NDCG@10 on use that was held out, by task."""
     scores = []
     for task, scorer in sorted(described.get("scorers", {}).items()):
         bands = scorer.get("ndcg_by_band", {}).values()

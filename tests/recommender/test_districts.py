@@ -3,6 +3,7 @@
 import copy
 import io
 import json
+import re
 import shutil
 from collections import Counter
 from dataclasses import replace
@@ -386,11 +387,11 @@ def test_a_large_district_keeps_its_settings_and_learns_from_the_new_rows(
     ],
 )
 def test_settings_of_another_time_or_build_are_searched_anew(
-    fewer, searched, searches, changed
+    tables, searched, searches, changed
 ):
     root, _ = searched
     chosen = partial(store.chosen, root)
-    (made,) = each_district(**large(fewer, **changed), chosen=chosen)
+    (made,) = each_district(**large(tables, **changed), chosen=chosen)
     assert searches == ["next"]
     told = made.model.facts.get("chosen_on")
     # where nothing is kept no day is named: the model depends on the data alone
@@ -398,30 +399,62 @@ def test_settings_of_another_time_or_build_are_searched_anew(
     assert told == (None if nothing else changed.get("day", "2026-03-04"))
 
 
-def test_the_same_data_are_searched_once_whatever_the_day_and_the_size(
-    tables, fewer, searches, tmp_path
-):
-    known = partial(store.chosen, str(tmp_path))
+@pytest.fixture
+def night(searches, tmp_path):
+    """Build what `large` gives, after the nights before; say what was searched."""
 
-    def built(tables, **options):
-        (made,) = each_district(**large(tables, **options), chosen=known)
+    def night(tables, *day, **options):
+        searches.clear()
+        given = large(tables, *day, **options)
+        (made,) = each_district(**given, chosen=partial(store.chosen, str(tmp_path)))
         store.save(str(tmp_path), made.model)
         return made.model.files(), searches.copy()
 
-    first, _ = built(tables, settings_from=1000)
-    assert searches == ["next"]
-    searches.clear()
-    same = built(tables, settings_from=1000, day="2026-06-01")
-    assert same == (first, [])
-    assert built(fewer, settings_from=1000)[1] == ["next"]
+    return night
 
 
-def test_who_borrows_is_searched_as_the_others_have_changed(tables, searches, tmp_path):
-    given = large(tables, pool_below=1000, settings_from=1000)
-    for _ in range(2):
-        (made,) = each_district(**given, chosen=partial(store.chosen, str(tmp_path)))
-        store.save(str(tmp_path), made.model)
-    assert searches == ["next", "next"]
+def test_the_same_data_of_a_small_district_are_searched_once(tables, fewer, night):
+    files, tasks = night(tables, settings_from=1000)
+    assert tasks == ["next"]
+    assert night(tables, "2026-06-01", settings_from=1000) == (files, [])
+    assert night(fewer, settings_from=1000)[1] == ["next"]
+    assert night(tables, settings_from=1000) == (files, ["next"])
+
+
+def test_what_may_be_chosen_by_other_districts_data_is_searched_again(tables, night):
+    borrowing = {"pool_below": 1000, "settings_from": 1000}
+    assert night(tables, **borrowing)[1] == ["next"]
+    # of the search for what comes next nothing is borrowed
+    assert night(tables, **borrowing)[1] == []
+    start = pd.Timestamp("2026-01-05")
+    history = tables["histories"].assign(first_used_on=start, last_used_on=start)
+    together = tables | {"histories": history}
+    assert night(together, **borrowing)[1] == ["complete"]
+    assert night(together, **borrowing)[1] == ["complete"]
+
+
+def test_the_day_of_a_large_district_comes_whether_its_data_have_changed_or_not(
+    tables, fewer, night
+):
+    night(tables)
+    kept, tasks = night(fewer, "2026-03-05")
+    assert tasks == []
+    assert night(fewer, "2026-03-10") == (kept, [])
+    assert night(fewer, "2026-03-11")[1] == ["next"]
+
+
+def test_a_district_that_is_no_longer_large_is_searched(tables, fewer, night):
+    asked = tables["histories"].merge(tables["students"])["student_id"].nunique()
+    night(tables, settings_from=asked)
+    files, tasks = night(fewer, settings_from=asked)
+    assert tasks == ["next"]
+    assert b"chosen_on" not in files["model.json"]
+
+
+def test_a_search_does_not_stand_before_its_day():
+    sixth, seventh = date(2026, 3, 6), date(2026, 3, 7)
+    assert districts._is_recent(sixth, seventh, "north", 7)
+    assert not districts._is_recent(seventh, sixth, "north", 7)
 
 
 def test_days_for_a_search_are_spread_over_the_week():
@@ -441,21 +474,25 @@ def test_days_for_a_search_are_spread_over_the_week():
 
 
 @pytest.mark.parametrize(
-    ("name", "content"),
+    ("name", "broken"),
     [
-        ("model.json", b""),
-        ("model.json", b'{"format": 0}'),
-        ("validation.csv", b"task\n"),
+        ("model.json", lambda content: b""),
+        (
+            "model.json",
+            lambda content: re.sub(rb'"release": ".', b'"release": "', content),
+        ),
+        ("validation.csv", lambda content: content.splitlines()[0]),
         ("validation.csv", None),
     ],
+    ids=["half written", "another release", "nothing tried", "missing"],
 )
 def test_settings_that_cannot_be_read_are_searched_anew(
-    tables, searched, searches, tmp_path, name, content
+    tables, searched, searches, tmp_path, name, broken
 ):
     shutil.copytree(searched[0], tmp_path / "models")
     root = str(tmp_path / "models")
     path = next((tmp_path / "models").rglob(name))
-    path.unlink() if content is None else path.write_bytes(content)
+    path.unlink() if broken is None else path.write_bytes(broken(path.read_bytes()))
     list(each_district(**large(tables), chosen=partial(store.chosen, root)))
     assert searches == ["next"]
 

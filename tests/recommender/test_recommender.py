@@ -13,8 +13,10 @@ from trackline.recommender import Recommender
 from trackline.recommender.frames import FOLDS, encode, student_hashes
 from trackline.recommender.gram import blocks, gram_of
 from trackline.recommender.members import GRIDS, evened, solve
-from trackline.recommender.metrics import gini, ndcg, recall, top_k
+from trackline.recommender.metrics import gini, hits, ndcg, ndcg_of, recall, top_k
+from trackline.recommender.selection import _by_solution
 from trackline.recommender.stream import fit_batches, recommend_batches
+from trackline.recommender.tasks import complete_task, next_task
 
 
 @pytest.fixture(scope="module")
@@ -218,6 +220,31 @@ def test_measures_by_hand():
     assert recall(hit, np.array([4]), 3)[0] == 0.5
     assert gini(np.array([1, 1, 1])) == 0
     assert gini(np.array([0, 0, 3])) == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("values", [1, 3, 30, 10**6], ids="{} scores".format)
+def test_ndcg_of_wanted_apps_is_that_of_the_ranking(values):
+    rng = np.random.default_rng(values)
+    for _ in range(40):
+        shape = rng.integers(1, 30), rng.integers(2, 60)
+        scores = rng.integers(0, values, shape).astype(np.float32)
+        scores[rng.random(shape) < 0.3] = -np.inf
+        wanted = sparse.csr_matrix(rng.random(shape) < 0.15)
+        top = top_k(scores, 10)
+        is_scored = np.isfinite(np.take_along_axis(scores, top, axis=1))
+        expected = ndcg(hits(top, wanted) & is_scored, np.diff(wanted.indptr))
+        np.testing.assert_allclose(ndcg_of(scores, wanted), expected)
+
+
+def test_candidates_of_one_solution_are_solved_once_and_score_as_alone(rows):
+    encoded = encode(rows)
+    total = gram_of(blocks(encoded), len(encoded.apps))
+    for task in (complete_task(total, encoded, 0), next_task(encoded)):
+        together = {c: task.scores(c) for c in _by_solution(task.candidates)}
+        for candidate, scores in together.items():
+            for part, score in zip(task.parts, scores, strict=True):
+                part.solved.clear()
+                np.testing.assert_array_equal(part.scores(candidate), score)
 
 
 def test_history_shares_fade_with_age():

@@ -85,7 +85,8 @@ class Options:
         Whether an app used before, but not counted as used now, may be recommended.
     settings_days : int
         Once in so many days a large district is searched for settings, on a day of its
-        own; its weights are learned anew by every build. 0: every build searches.
+        own; its weights are learned anew by every build. 0: whenever its data have
+        changed, as the smaller ones.
     settings_from : int
         Students with an assessment and use from which a district is large.
     random_state : int
@@ -335,12 +336,8 @@ def _popularity(total: Gram, pooled: Gram | None) -> BandPopularity:
     return BandPopularity.shrink(bands, counts[:, :-1], counts[:, -1], everywhere)
 
 
-def _is_recent(
-    chosen_on: date | None, as_of: date | None, district: str, days: int
-) -> bool:
+def _is_recent(chosen_on: date, as_of: date, district: str, days: int) -> bool:
     """Whether a district was searched since its last day for that."""
-    if chosen_on is None or as_of is None or not days:
-        return False
     # not all districts on one day: a night is to cost what the one before did
     shift = zlib.crc32(district.encode()) % days
     last, now = chosen_on.toordinal(), as_of.toordinal()
@@ -376,17 +373,21 @@ def _one(
     asked = np.flatnonzero(rows.lengths > 0)
     is_large = len(asked) >= options.settings_from
     fingerprint = use.fingerprint()
+    keeps_week = is_large and as_of is not None and options.settings_days > 0
     kept = None
     if (
         chosen is not None
         and chosen.options == asdict(options)
         and chosen.apps == apps.tolist()
     ):
-        day = chosen.chosen_on if is_large else None
-        is_recent = _is_recent(day, as_of, district, options.settings_days)
-        # the same data would be searched to the same end, if they are all there is
-        is_same = borrowed is None and chosen.fingerprint == fingerprint
-        kept = chosen if is_recent or is_same else None
+        if chosen.chosen_on is None:
+            # the same rows would be searched to the same end; `complete` may have been
+            # searched in those of other districts too
+            stands = chosen.fingerprint == fingerprint and {*chosen.choices} == {"next"}
+        else:
+            week = chosen.chosen_on, as_of, district, options.settings_days
+            stands = keeps_week and _is_recent(*week)
+        kept = chosen if stands else None
     sample = sample_of(rows.select(asked))
     model = Recommender(random_state=options.random_state)
     model.fit_gram(
@@ -409,9 +410,8 @@ def _one(
         "rows": {name: len(here[name]) for name in ("students", "histories")},
         "options": asdict(options),
     }
-    if as_of is not None and is_large and options.settings_days and model.is_searched:
-        day = as_of if kept is None else kept.chosen_on or as_of
-        facts["chosen_on"] = day.isoformat()
+    if keeps_week and model.is_searched:
+        facts["chosen_on"] = (as_of if kept is None else kept.chosen_on).isoformat()
     stored = StoredModel.of(district, model, local.drop(columns="district_id"), facts)
     k = int(own["top_n"].iloc[0]) if "top_n" in own else options.top_n
     table = recommendation_table(

@@ -69,7 +69,7 @@ class Recommender(BaseEstimator):
         Apps with at least one user, sorted.
     scorers_ : dict of str to Scorer
         Per task: `complete` (which apps belong with a history, whatever the order) and,
-        where times are known, `next` (which app comes next).
+        where times are known, `next` (which app comes next). A build trains one.
     popularity_ : BandPopularity
         What is recommended without a history.
     usable_ : ndarray of bool, shape (n_apps,)
@@ -142,7 +142,7 @@ class Recommender(BaseEstimator):
         choices : dict of str to Choice, optional
             By task: what an earlier search chose. Nothing is searched then.
         known_only : bool, default False
-            Whether students of `sample` alone will ask: where `next` can be validated
+            Whether students of `total` alone will ask: where `next` can be validated
             they are answered by it, and `complete` is not trained.
         """
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -184,7 +184,9 @@ class Recommender(BaseEstimator):
 
     def task_of(self, rows: Rows) -> str:
         """Say which scorer fits these histories."""
-        if rows.first is None or "next" not in self.scorers_:
+        if len(self.scorers_) == 1:
+            return next(iter(self.scorers_))
+        if rows.first is None:
             return "complete"
         if self.students_ is None:
             return "next"
@@ -212,7 +214,7 @@ class Recommender(BaseEstimator):
         task : {"auto", "next", "complete"}
             auto: `next` when the histories have times and most of their students were
             in the training data (a loaded model knows no student: it assumes so), else
-            `complete`.
+            `complete`; the one that there is, where one was trained.
 
         Returns
         -------

@@ -28,6 +28,7 @@ import fsspec
 import numpy as np
 import pandas as pd
 
+from trackline import __version__
 from trackline.recommender.card import card_text
 from trackline.recommender.cold import BandPopularity
 from trackline.recommender.members import MEMBERS
@@ -49,7 +50,6 @@ __all__ = [
 ]
 
 KEEP = 10
-_FORMAT = 1
 _TRIED = ["task", "member", "setting", "tau_days", "age_from", "ndcg_10"]
 _NUMBERS = ("tau_days", "ndcg_10")
 
@@ -118,7 +118,7 @@ class StoredModel:
         """Return model.json's content."""
         model = self.recommender
         return {
-            "format": _FORMAT,
+            "release": __version__,
             "model_id": self.model_id,
             "district_id": self.district_id,
             "random_state": model.random_state,
@@ -248,7 +248,7 @@ def chosen(models: str, district_id: str) -> Chosen | None:
         files, folder = _folder(models, district_id)
         target = f"{folder}/{known[-1]}"
         described = json.loads(files.cat_file(f"{target}/model.json"))
-        if described["format"] != _FORMAT:
+        if described["release"] != __version__:
             return None
         day = described.get("chosen_on")
         found = Chosen(

@@ -160,8 +160,9 @@ def recommend_batches(
 ) -> Iterator[pa.RecordBatch]:
     """Recommend to the students of batches ordered by student_id, batch by batch.
 
-    The `complete` scorer: order within a history is not read. Scores are float32 here
-    (half the time and memory); equal scores may differ in order from `recommend`.
+    The `complete` scorer of a model that `fit_batches` made: order within a history is
+    not read. Scores are float32 here (half the time and memory); equal scores may
+    differ in order from `recommend`.
 
     Yields
     ------

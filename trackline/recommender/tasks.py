@@ -20,7 +20,7 @@ from scipy import sparse
 from trackline.recommender import members
 from trackline.recommender.frames import FOLDS, Rows, stacked, student_hashes
 from trackline.recommender.gram import Gram, Steps, blocks, directed_count, gram_of
-from trackline.recommender.metrics import hits, ndcg, top_k
+from trackline.recommender.metrics import ndcg_of
 
 __all__ = [
     "Candidate",
@@ -84,8 +84,8 @@ class Part:
         self.used = self.histories.matrix()
         self.n_wanted = np.diff(self.wanted.indptr)
         self._cache: dict = {}
-        self._solved: tuple = (None, None)
         self.moments: dict = {}
+        self.solved: dict[tuple, np.ndarray] = {}
 
     def history(self, tau: float | None, key: str) -> sparse.csr_matrix:
         """Return decayed histories, kept: every member is fed the same few.
@@ -109,22 +109,25 @@ class Part:
 
     def scores(self, candidate: Candidate) -> np.ndarray:
         """Return students x apps, the spread of a row about 1."""
-        if self._solved[0] != candidate.solved_by:
-            weights = self.weights(candidate).astype(np.float32)
-            self._solved = candidate.solved_by, weights
-        scored = self.history(candidate.tau, candidate.key) @ self._solved[1]
+        weights = self._once(candidate)
+        scored = self.history(candidate.tau, candidate.key) @ weights
         return scored / (float(scored[:500].std(axis=1).mean()) or 1.0)
+
+    def _once(self, candidate: Candidate) -> np.ndarray:
+        """Return the weights in single precision, the last ones and SLIM's kept."""
+        if candidate.solved_by not in self.solved:
+            for other in [key for key in self.solved if key[0] != "slim"]:
+                del self.solved[other]
+            weights = self.weights(candidate).astype(np.float32)
+            self.solved[candidate.solved_by] = weights
+        return self.solved[candidate.solved_by]
 
     def quality(self, scores: np.ndarray) -> np.ndarray:
         """Return NDCG@10 per student; used apps do not count."""
         ranked = scores.copy()
         rows = np.repeat(np.arange(len(ranked)), np.diff(self.used.indptr))
         ranked[rows, self.used.indices] = -np.inf
-        top = top_k(ranked, K)
-        hit = hits(top, self.wanted) & np.isfinite(
-            np.take_along_axis(ranked, top, axis=1)
-        )
-        return ndcg(hit, self.n_wanted, K)
+        return ndcg_of(ranked, self.wanted, K)
 
 
 @dataclass
@@ -163,7 +166,7 @@ class Task:
         few = np.arange(min(limit, len(first.n_wanted)))
         cut = first.histories.select(few)
         part = Part(first.gram, cut, first.wanted[few], first.source)
-        part.moments = first.moments
+        part.moments, part.solved = first.moments, first.solved
         return replace(self, parts=[part])
 
     def scores(self, candidate: Candidate) -> list[np.ndarray]:

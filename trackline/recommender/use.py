@@ -108,9 +108,10 @@ class Use:
         digest = hashlib.sha256()
         for texts in (rows.students, rows.apps, rows.band):
             told = ("" if text is None else f"={text}" for text in texts)
-            digest.update("\0".join(told).encode())
+            digest.update(f"{len(texts)}:{chr(0).join(told)}".encode())
         numbers = [rows.student, rows.app, self.asked, self.used_now]
         numbers += [rows.first, rows.last] if rows.first is not None else []
         for values in numbers:
+            digest.update(f"{len(values)}:".encode())
             digest.update(np.asarray(values).astype(float).tobytes())
         return digest.hexdigest()
