@@ -82,8 +82,9 @@ def slim(gram: Gram, ridge: float, sparsity: float, even: float) -> np.ndarray:
     """
     pair, n = evened(gram, even), len(gram.pair)
     rho = max(_PENALTY * np.trace(pair) / n, 1e-6)
-    precision = inverse(pair + (ridge * gram.n_students + rho) * np.eye(n))
-    start = (precision @ pair).astype(np.float32)
+    size = ridge * gram.n_students + rho
+    precision = inverse(pair + size * np.eye(n))
+    start = (np.eye(n) - size * precision).astype(np.float32)  # precision @ pair
     precision = (rho * precision).astype(np.float32)
     weights, dual = np.zeros_like(start), np.zeros_like(start)
     bound = np.float32(sparsity * gram.n_students / rho)
