@@ -336,6 +336,26 @@ def _popularity(total: Gram, pooled: Gram | None) -> BandPopularity:
     return BandPopularity.shrink(bands, counts[:, :-1], counts[:, -1], everywhere)
 
 
+def _stands(
+    chosen: Chosen,
+    district: str,
+    apps: np.ndarray,
+    fingerprint: str,
+    day: date | None,
+    options: Options,
+) -> bool:
+    """Whether settings of before still stand; `day` is None but in a large district."""
+    if chosen.options != asdict(options) or chosen.apps != apps.tolist():
+        return False
+    if chosen.chosen_on is None:
+        # the same rows would be searched to the same end; in the search of `complete`
+        # those of other districts may have had a part
+        return chosen.fingerprint == fingerprint and {*chosen.choices} == {"next"}
+    if day is None:
+        return False
+    return _is_recent(chosen.chosen_on, day, district, options.settings_days)
+
+
 def _is_recent(chosen_on: date, as_of: date, district: str, days: int) -> bool:
     """Whether a district was searched since its last day for that."""
     # not all districts on one day: a night is to cost what the one before did
@@ -369,25 +389,13 @@ def _one(
         pooled = pool.without(total, apps)
     borrowed = pooled if total.n_students < options.pool_below else None
     rows = use.rows()
-    as_of = pd.Timestamp(own["as_of"].iloc[0]).date() if "as_of" in own else None
     asked = np.flatnonzero(rows.lengths > 0)
-    is_large = len(asked) >= options.settings_from
     fingerprint = use.fingerprint()
-    keeps_week = is_large and as_of is not None and options.settings_days > 0
-    kept = None
-    if (
-        chosen is not None
-        and chosen.options == asdict(options)
-        and chosen.apps == apps.tolist()
-    ):
-        if chosen.chosen_on is None:
-            # the same rows would be searched to the same end; `complete` may have been
-            # searched in those of other districts too
-            stands = chosen.fingerprint == fingerprint and {*chosen.choices} == {"next"}
-        else:
-            week = chosen.chosen_on, as_of, district, options.settings_days
-            stands = keeps_week and _is_recent(*week)
-        kept = chosen if stands else None
+    day = None
+    if "as_of" in own and options.settings_days and len(asked) >= options.settings_from:
+        day = pd.Timestamp(own["as_of"].iloc[0]).date()
+    if chosen and not _stands(chosen, district, apps, fingerprint, day, options):
+        chosen = None
     sample = sample_of(rows.select(asked))
     model = Recommender(random_state=options.random_state)
     model.fit_gram(
@@ -395,7 +403,7 @@ def _one(
         sample,
         _popularity(total, pooled),
         borrowed,
-        None if kept is None else kept.choices,
+        chosen.choices if chosen else None,
         known_only=True,
     )
     # beside the sample, which validation asks, the matrix knows all of them
@@ -410,8 +418,9 @@ def _one(
         "rows": {name: len(here[name]) for name in ("students", "histories")},
         "options": asdict(options),
     }
-    if keeps_week and model.is_searched:
-        facts["chosen_on"] = (as_of if kept is None else kept.chosen_on).isoformat()
+    if day and model.is_searched:
+        before = chosen.chosen_on if chosen else None
+        facts["chosen_on"] = (before or day).isoformat()
     stored = StoredModel.of(district, model, local.drop(columns="district_id"), facts)
     k = int(own["top_n"].iloc[0]) if "top_n" in own else options.top_n
     table = recommendation_table(
