@@ -12,12 +12,12 @@ import pandas as pd
 import pyarrow as pa
 
 from trackline.recommender import store
-from trackline.recommender.districts import SCHEMA, Options, each_district, worked
+from trackline.recommender.districts import SCHEMA, Options, each_district
 from trackline.recommender.frames import encode
 from trackline.recommender.gram import Gram, blocks, gram_of
 from trackline.recommender.pool import Pool
 from trackline.recommender.sql import students_sql, users_sql
-from trackline.recommender.threads import one_thread
+from trackline.recommender.threads import one_thread, worked
 
 __all__ = ["HISTORIES", "STUDENTS", "build", "co_use"]
 

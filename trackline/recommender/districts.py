@@ -9,13 +9,10 @@ can be switched off (`Options.pooling`).
 from __future__ import annotations
 
 import zlib
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from functools import reduce
-from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -32,7 +29,7 @@ from trackline.recommender.outcome import (
 from trackline.recommender.pool import Pool
 from trackline.recommender.store import Chosen, StoredModel
 from trackline.recommender.table import recommendation_table
-from trackline.recommender.threads import one_thread
+from trackline.recommender.threads import one_thread, worked
 from trackline.recommender.use import Use
 
 __all__ = [
@@ -44,7 +41,6 @@ __all__ = [
     "effects_of",
     "one_district",
     "recommend_districts",
-    "worked",
 ]
 
 SCHEMA = pa.schema(
@@ -121,7 +117,6 @@ class Result:
     status: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
-T = TypeVar("T")
 Loaded = pd.DataFrame | Callable[[str], pa.Table | pd.DataFrame]
 """A table, or what loads the rows of one district of it."""
 
@@ -242,23 +237,6 @@ def each_district(
     fits = _fits(districts, outcomes, outcome_uses, workers)
     effects = effects_of(fits, options)
     yield from worked(one_district, given(), workers)
-
-
-def worked(work: Callable[..., T], given: Iterable[tuple], workers: int) -> Iterator[T]:
-    """Give what `work` returns, in order: `workers` at work, and one waits."""
-    begun: deque[Future[T]] = deque()
-    # a thread a district, and no more in it
-    with one_thread(), ThreadPoolExecutor(workers) as threads:
-        try:
-            for arguments in given:
-                begun.append(threads.submit(work, *arguments))
-                if len(begun) > workers:
-                    yield begun.popleft().result()
-            while begun:
-                yield begun.popleft().result()
-        finally:
-            for future in begun:
-                future.cancel()
 
 
 def one_district(
