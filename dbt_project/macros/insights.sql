@@ -148,11 +148,14 @@
                 analyses.*,
                 case
                     when kind = 'past'
-                    then
+                    -- the first range is made whether the analysable ends before it or not
+                    then greatest(
                         {{ whole_periods(
                             "starts_at",
                             "(case when ends_at > 0 then least(now_at, ends_at) else now_at end)",
-                        ) }}
+                        ) }},
+                        least({{ whole_periods("starts_at", "now_at") }}, 1)
+                    )
                     else {{ whole_periods("first_analysed_at", "now_at") }} + 1
                 end as period_count,
             from analyses
@@ -175,7 +178,7 @@
         placed_periods as (
             select
                 periods.*,
-                -- while the analysable goes on its last past range ends now
+                -- while the analysable goes on its last past range is moved to end now
                 kind = 'past'
                 and range_index = period_count - 1
                 and (ends_at = 0 or ends_at > now_at) as is_shifted,
@@ -186,10 +189,16 @@
             select
                 placed_periods.* {{ except_columns(["period_count", "is_shifted"]) }},
                 case
-                    when is_shifted
-                    then {{ after_periods("now_at", "-1", "placed_periods") }}
                     when kind = 'past'
-                    then {{ after_periods("starts_at", "range_index", "placed_periods") }}
+                    then
+                        {{ after_periods("starts_at", "range_index", "placed_periods") }}
+                        + case
+                            when is_shifted
+                            then
+                                now_at
+                                - {{ after_periods("starts_at", "(range_index + 1)", "placed_periods") }}
+                            else 0
+                        end
                     else {{ after_periods("first_analysed_at", "range_index", "placed_periods") }}
                 end as time_start,
                 case

@@ -338,13 +338,15 @@ class Campus(Site):
             self.activity(5100 + k, "page", 510 + k)
         # enrolled from 70 % of the month on, and a second less; until now, and not
         start = NOW - 90 * DAY
-        self.course_of(52, start, 0, students=(), format="singleactivity")
+        self.course_of(52, start, 0, students=(), sections=1, format="singleactivity")
+        self.tables["course"][-1]["enddate"] = ""
         share = (STATIC_END - STATIC_START) * 7 // 10
         self.enrol(101, 52, 5, STATIC_END - share)
         self.enrol(102, 52, 5, STATIC_END - share + 1)
         self.enrol(103, 52, 5, start, timeend=NOW)
         self.enrol(104, 52, 5, start, timeend=NOW - 1)
-        self.activity(5200, "page", 520)
+        self.activity(5200, "page", 521)
+        self.activity(5201, "page", 520)
 
     def much_or_little(self) -> None:
         """60 has 10 rows per student between its start and end, 61 one row less."""

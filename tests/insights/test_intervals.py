@@ -169,7 +169,31 @@ def test_past_month_counts_calendar_months(ranges):
     now = START + (31 + 28 + 9) * DAY
     assert ranges("past_month", START, FOREVER, now) == [
         (0, START, START + 31 * DAY, START + 31 * DAY),
-        (1, now - 28 * DAY, now, now),  # from 10 February
+        # February, and the nine days more
+        (1, now - 28 * DAY, now, now),
+    ]
+
+
+def test_the_last_past_month_is_moved_by_seconds(ranges):
+    # 15 January to 15 February are 31 days; now is the last second of 1 March
+    start = START + 14 * DAY
+    now = START + (31 + 28 + 1) * DAY - 1
+    assert ranges("past_month", start, 0, now) == [(0, now - 31 * DAY, now, now)]
+    # never before the start: 31 January to 28 February
+    start = START + 30 * DAY
+    now = START + (31 + 28) * DAY - 1
+    ((_, begins, ends, _),) = ranges("past_month", start, 0, now)
+    assert start <= begins < ends == now
+
+
+def test_a_course_shorter_than_a_period_has_one_past_range(ranges):
+    end = START + 5 * DAY
+    only = [(0, START, START + WEEK, START + WEEK)]
+    assert ranges("past_week", START, end, START + 50 * DAY) == only
+    assert ranges("past_week", START, end, START + 50 * DAY, training=False) == only
+    assert ranges("past_week", START, end, START + WEEK - 1) == []
+    assert ranges("past_month", START, end, START + 31 * DAY) == [
+        (0, START, START + 31 * DAY, START + 31 * DAY)
     ]
 
 

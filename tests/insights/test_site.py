@@ -53,14 +53,13 @@ def busy_site() -> Site:
             "id": 1, "courseid": 20, "itemtype": "mod", "itemmodule": "assign",
             "iteminstance": 1, "gradetype": 1, "grademax": "50.00000", "grademin": 0,
         },
-        {"id": 2, "courseid": 20, "itemtype": "course", "gradetype": 1,
-            "grademax": 100},
+        # Moodle's defaults: 0 to 100
+        {"id": 2, "courseid": 20, "itemtype": "course"},
     ]  # fmt: skip
-    site.tables["grade_items"][1]["grademin"] = "0"
     site.tables["grade_grades"] += [
         {
             "id": 1, "itemid": 1, "userid": 101, "finalgrade": "45.00000",
-            "timemodified": C_START + 14 * DAY,
+            "timemodified": 0, "timecreated": C_START + 14 * DAY,
         },
         {
             "id": 2, "itemid": 2, "userid": 101, "finalgrade": "77.5",

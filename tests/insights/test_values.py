@@ -245,7 +245,8 @@ def test_activities_are_due_in_one_range(built):
         5102: [1],
         5103: [2],
         5104: [3],
-        # a format without sections: always; the fourth month since it began
+        # a format without sections: always; the fourth month since it began; 5201 is in
+        # section 0
         5200: [2],
     }
 

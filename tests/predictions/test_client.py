@@ -44,6 +44,32 @@ def test_a_large_dataset_may_go_over_a_slow_link(listener, monkeypatch):
     assert client_of(listener).train("id", "dir", LARGE) == {"status": 0}
 
 
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        (
+            [["1-0", "1", "0.9"], ["2-0", "0"], ["3-0"]],
+            [("1-0", 1, 0.9), ("2-0", 0, 1)],
+        ),
+        ([], []),
+        (None, None),
+        ([["1-0", "?"]], None),
+        ([7], None),
+    ],
+    ids=["short rows", "no row", "no rows at all", "no class", "no lists"],
+)
+def test_predictions_of_another_server(listener, monkeypatch, rows, told):
+    client = client_of(listener)
+    answer = {"status": 0, "info": []} | ({} if rows is None else {"predictions": rows})
+    monkeypatch.setattr(client, "_answer", lambda *arguments: answer)
+    if told is None:
+        with pytest.raises(ServerError, match="predictions cannot be read"):
+            client.predict("id", "dir", b"")
+    else:
+        predicted = client.predict("id", "dir", b"")
+        assert [(one.sample_id, one.value, one.score) for one in predicted] == told
+
+
 def test_a_server_that_hangs_is_not_waited_for_to_delete(listener, monkeypatch):
     """It is asked again every night, under the model's lock."""
     monkeypatch.setattr(clients, "DELETE_SECONDS", 0.2, raising=False)

@@ -270,9 +270,14 @@ def test_authentication_texts(site):
 
 
 def test_wrong_method_and_unknown_route(site):
-    assert site.client.get("/training", headers=basic()).status_code == 405
-    assert site.client.get("/nothing", headers=basic()).status_code == 404
-    assert site.client.get("/openapi.json", headers=basic()).status_code == 404
+    for route, status in (
+        ("/training", 405),
+        ("/nothing", 404),
+        ("/openapi.json", 404),
+    ):
+        answer = site.client.get(route, headers=basic())
+        assert answer.status_code == status
+        assert answer.headers["content-type"] == "text/html; charset=utf-8"
 
 
 def test_content_types(site):

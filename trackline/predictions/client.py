@@ -75,16 +75,23 @@ class PredictionClient:
         Raises
         ------
         ServerError
-            If the answer's status is not 0, such as for an untrained model.
+            If the answer's status is not 0, such as for an untrained model, or its rows
+            cannot be read. A row of two has the score 1, a shorter one is left out.
         """
         fields = {"uniqueid": uniqueid, "dirhash": dirhash}
         answer = self._answer("/prediction", fields, dataset)
         if answer["status"] != NO_ERROR:
             raise ServerError(message(answer))
-        return [
-            Prediction(row[0], int(float(row[1])), float(row[2]) if row[2:] else 1.0)
-            for row in answer["predictions"]
-        ]
+        try:
+            return [
+                Prediction(
+                    row[0], int(float(row[1])), float(row[2]) if row[2:] else 1.0
+                )
+                for row in answer["predictions"]
+                if row[1:]
+            ]
+        except (KeyError, TypeError, ValueError, OverflowError):
+            raise ServerError("The server's predictions cannot be read") from None
 
     def evaluate(
         self,

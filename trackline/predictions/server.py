@@ -286,6 +286,10 @@ def build(settings: ServerSettings) -> ASGIApp:
     async def metrics() -> Response:
         return Response(metrics_text(), headers={"Content-Type": METRICS_TYPE})
 
+    @app.exception_handler(HTTPException)
+    async def refuse(request: Request, error: HTTPException) -> Response:
+        return Response(error.detail, error.status_code, error.headers, "text/html")
+
     return Guard(app, settings.users, settings.limits)
 
 

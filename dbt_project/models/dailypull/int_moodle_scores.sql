@@ -11,6 +11,31 @@ with
         group by district_id
     ),
 
+    -- what is not told is Moodle's default, a time of 0 is none
+    items as (
+        select
+            district_id,
+            id,
+            itemtype,
+            itemmodule,
+            coalesce(grademin, 0) as grademin,
+            coalesce(grademax, 100) as grademax,
+        from {{ moodle("grade_items") }}
+        where
+            -- values and scales; the others carry no number
+            coalesce(gradetype, 1) in (1, 2) and itemtype in ('mod', 'course')
+    ),
+
+    timed as (
+        select
+            district_id,
+            itemid,
+            userid,
+            finalgrade,
+            coalesce(nullif(timemodified, 0), timecreated) as graded_at,
+        from {{ moodle("grade_grades") }}
+    ),
+
     grades as (
         select
             grades.district_id,
@@ -22,22 +47,17 @@ with
             least(greatest(grades.finalgrade, items.grademin), items.grademax)
             - items.grademin as score,
             items.grademax - items.grademin as max_score,
-            coalesce(grades.timemodified, grades.timecreated) as graded_at,
+            grades.graded_at,
             delivered.file_modified_at,
-        from {{ moodle("grade_grades") }} as grades
+        from timed as grades
         inner join
-            {{ moodle("grade_items") }} as items
-            on grades.district_id = items.district_id
-            and grades.itemid = items.id
+            items on grades.district_id = items.district_id and grades.itemid = items.id
         inner join delivered on grades.district_id = delivered.district_id
         where
             grades.userid is not null
             and grades.finalgrade is not null
-            and coalesce(grades.timemodified, grades.timecreated) > 0
-            -- values and scales; the others carry no number
-            and coalesce(items.gradetype, 1) in (1, 2)
+            and grades.graded_at > 0
             and items.grademax > items.grademin
-            and items.itemtype in ('mod', 'course')
     ),
 
     districts as (select district_id, time_zone from {{ ref("int_districts") }})

@@ -67,8 +67,9 @@ select
     course_grades.gradepass,
     coalesce(competencies.competency_count, 0) as competency_count,
     sites.now_at,
-    courses.startdate > 0 and sites.now_at >= courses.startdate as is_started,
-    courses.enddate > 0 and sites.now_at >= courses.enddate as is_finished,
+    coalesce(courses.startdate, 0) > 0
+    and sites.now_at >= courses.startdate as is_started,
+    coalesce(courses.enddate, 0) > 0 and sites.now_at >= courses.enddate as is_finished,
 from courses
 inner join sites on courses.district_id = sites.district_id
 left join

@@ -80,10 +80,10 @@ where
         when section_available_until is not null
         then
             section_available_until > time_start and section_available_until <= time_end
-        when not has_sections
-        then true
         when section = 0
         then false
+        when not has_sections
+        then true
         -- a course without an end or sections has no places
         when section_ends_at is null
         then true

@@ -29,7 +29,9 @@ with
             grades.district_id,
             activities.course_module_id,
             grades.userid as user_id,
-            min(coalesce(grades.timemodified, grades.timecreated)) as graded_at,
+            min(
+                coalesce(nullif(grades.timemodified, 0), nullif(grades.timecreated, 0))
+            ) as graded_at,
         from {{ moodle("grade_grades") }} as grades
         inner join
             {{ moodle("grade_items") }} as items
