@@ -130,7 +130,7 @@ def without_forgotten(
     -------
     duckdb.DuckDBPyRelation
         The same rows without ``personal_id``, with ``is_loaded``; the values of a
-        forgotten student's rows are null.
+        forgotten student's rows are null, and so is a rejected value that is the id.
     """
     forgotten = _forgotten(settings)
     view = "landing_rows_" + table.name.replace("/", "_")
@@ -147,21 +147,21 @@ def without_forgotten(
     con.execute(f"create or replace temp table {name} as from {name}_arrow")
     con.unregister(f"{name}_arrow")
     con.execute("set variable trackline_salt = $salt", {"salt": forgotten[0]["salt"]})
-    values = ", ".join(
-        f"case when digest is null then rows.{column.output} end as {column.output}"
-        for column in table.columns
-    )
+    salted = "getvariable('trackline_salt') || chr(0) || rows.district_id || chr(0)"
+    kept = "case when forgotten.digest is null then rows"
+    values = ", ".join(f"{kept}.{c.output} end as {c.output}" for c in table.columns)
     return con.sql(f"""
 select
     rows.district_id, path, file_modified_at, record_number, {values},
-    rule, column_name, value, rule is null and digest is null as is_loaded,
+    rule, column_name, case when told.digest is null then value end as value,
+    rule is null and forgotten.digest is null as is_loaded,
 from {view} as rows
 left join {name} as forgotten
     on rows.district_id = forgotten.district_id
-    and sha256(
-        getvariable('trackline_salt') || chr(0) || rows.district_id || chr(0)
-        || rows.personal_id
-    ) = forgotten.digest""")
+    and sha256({salted} || rows.personal_id) = forgotten.digest
+left join {name} as told
+    on rows.district_id = told.district_id
+    and sha256({salted} || trim(rows.value)) = told.digest""")
 
 
 def _fill_vault(

@@ -64,6 +64,9 @@ class Settings:
         as_of = os.environ.get("TRACKLINE_AS_OF") or None
         try:
             pinned = date.fromisoformat(as_of) if as_of else None
+            # other forms, as 20260131, no engine would read
+            if pinned and pinned.isoformat() != as_of:
+                raise ValueError(as_of)
         except ValueError:
             raise RefusedError(
                 f"TRACKLINE_AS_OF is {as_of!r}: it must be an ISO date, as 2026-01-31"

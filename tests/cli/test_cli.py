@@ -73,6 +73,14 @@ def test_a_refusal_is_told_on_stderr_without_a_traceback(run) -> None:
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize("as_of", ["20260331", "2026-3-31", "tomorrow"])
+def test_a_day_that_is_no_iso_date_is_refused(run, monkeypatch, as_of) -> None:
+    monkeypatch.setenv("TRACKLINE_AS_OF", as_of)
+    code, out, err = run("status")
+    assert (code, out) == (2, "")
+    assert f"TRACKLINE_AS_OF is '{as_of}'" in err
+
+
 def test_an_error_nobody_foresaw_is_one_sentence_that_says_what_to_report(
     run, monkeypatch
 ) -> None:

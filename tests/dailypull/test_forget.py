@@ -109,11 +109,21 @@ def test_gone_for_good(project, monkeypatch, key):
                 "app_id": "alpha",
                 "usage_date": "2025-02-20",
                 "usage_minutes": "1",
-            }
+            },
+            # a column too many before it: the id is told as a date that is none
+            {
+                "student_id": "alpha",
+                "app_id": "alpha",
+                "usage_date": FORGOTTEN,
+                "usage_minutes": "1",
+            },
         ],
         "2025-03-01T06:00:00",
     )
     project.build("--full-refresh")
+    assert project.rows(
+        "select rule, value from dq_rejected_rows where path like '%2.csv'"
+    ) == [("bad_date", "xxxxxx-xx-9999" if key else None)]
     assert (
         project.rows("select count(*), sum(usage_minutes) from fct_daily_usage")
         == before
@@ -121,7 +131,7 @@ def test_gone_for_good(project, monkeypatch, key):
     assert project.rows("select student_id from dim_students") == [(kept,)]
     assert project.rows(
         "select rows_read, rows_accepted from dq_files where path like '%2.csv'"
-    ) == [(1, 1)]
+    ) == [(2, 1)]
 
 
 def test_an_unknown_district_is_refused(project):

@@ -39,6 +39,16 @@ def test_one_that_fits_none_is_refused_in_a_sentence(tmp_path):
         check(tmp_path / "nothing.csv", "north", "UTC")
 
 
+@pytest.mark.parametrize("district", ["north", "events"])
+def test_below_a_districts_folder_the_first_names_the_table(tmp_path, district):
+    path = tmp_path / district / "app_usage" / "scores" / "1.csv"
+    path.parent.mkdir(parents=True)
+    path.write_text(USAGE)
+    for looked_at in (path, tmp_path / district):
+        (file,) = check(looked_at, district, "UTC").files
+        assert (file.table_name, file.rows_rejected) == ("app_usage", 1)
+
+
 def test_only_what_was_asked_for_is_looked_at(tmp_path, monkeypatch):
     """The folder above may be somebody's home, or the root of the file system."""
     for path in ("north/app_usage/1.csv", "north/app_usage/2.csv", "other/x.csv"):

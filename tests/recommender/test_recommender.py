@@ -175,8 +175,10 @@ def test_numbers_as_ids_come_back_as_numbers():
 def test_weights_repeats_and_arrow_are_accepted(rows):
     twice = pd.concat([rows, rows]).assign(weight=1.0)
     twice.loc[twice.app_id == "app00", "weight"] = 0.0
+    twice.loc[twice.app_id == "app01", "weight"] = None  # not told: a use like others
     model = Recommender().fit(pa.Table.from_pandas(twice, preserve_index=False))
     assert "app00" not in model.apps_
+    assert "app01" in model.apps_
 
 
 def test_next_task_prefers_what_comes_next():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from datetime import date, datetime
 from enum import StrEnum
@@ -42,7 +43,8 @@ def status(
     if format_ is Format.json:
         typer.echo(json.dumps(asdict(found), indent=2, default=_iso))
     else:
-        _show(found, Console(), errors)
+        # a script is to find whole names
+        _show(found, Console(width=None if sys.stdout.isatty() else 1000), errors)
     raise typer.Exit(1 if found.has_findings else 0)
 
 

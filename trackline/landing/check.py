@@ -75,9 +75,16 @@ def _files_at(path: Path, district_id: str, time_zone: str) -> list[LandingFile]
     if not path.exists():
         raise RefusedError(f"{path} does not exist")
     folders = {name.split("/")[0] for name in TABLES}
-    tables = [index for index, part in enumerate(path.parts) if part in folders]
+    parts = path.parts
+    tables = [index for index, part in enumerate(parts) if part in folders]
+    # below the district's own folder the first names the table, as in a build
+    tables = [
+        index
+        for index, above in enumerate(parts[:-1] if path.is_file() else parts, 1)
+        if above == district_id and (index == len(parts) or parts[index] in folders)
+    ][:1] or tables
     if tables:
-        root = Path(*path.parts[: tables[-1]])
+        root = Path(*parts[: tables[-1]])
     else:
         root = path if path.is_dir() else path.parent
     found = [

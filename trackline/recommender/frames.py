@@ -279,7 +279,7 @@ def encode(data: Any, apps: np.ndarray | None = None) -> Rows:
             band[position] = name
     weight = np.ones(len(frame))
     if "weight" in frame:
-        weight = frame["weight"].fillna(0).to_numpy(float)
+        weight = frame["weight"].fillna(1).to_numpy(float)
     at = days_of(frame["used_at"]) if "used_at" in frame and len(frame) else None
 
     app, apps = codes_of(frame["app_id"].where(weight > 0), apps)
