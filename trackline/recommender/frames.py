@@ -250,8 +250,9 @@ def encode(data: Any, apps: np.ndarray | None = None) -> Rows:
     ----------
     data : DataFrame, Arrow table or DuckDB relation
         student_id, app_id; optionally used_at (timestamp, or a number of days),
-        weight (0 or less is no use; above, its size does not count) and band. An
-        app_id of null names a student without a history.
+        weight (0 or less is no use; above, its size does not count, and one that is
+        not told is a use) and band. An app_id of null names a student without a
+        history.
     apps : ndarray of str, optional
         The apps of a fitted model; others are dropped.
 
