@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 from typing import Any
 
@@ -35,10 +36,40 @@ def key_fingerprint() -> str:
     return privacy.key_fingerprint(Settings.from_environment().pseudonym_key)
 
 
-def user_pseudonym(district_id: str, user_id: str) -> str:
-    """Return what stands for a user's id: itself, without a pseudonym key."""
-    key = Settings.from_environment().pseudonym_key
-    return privacy.pseudonym(key, district_id, user_id) if key else user_id
+def role_assignments() -> str:
+    """Return role_assignments.csv as the warehouse may know it: a list in JSON.
+
+    One object per row and district, without `*` and without users who are forgotten:
+    what stands for a user's id is another one in every district.
+    """
+    from trackline import config
+
+    settings = Settings.from_environment()
+    key = settings.pseudonym_key
+    seeds = config.load(settings.seeds)
+    given = [
+        (district.district_id, row)
+        for row in seeds.assignments
+        for district in seeds.districts
+        if row.district_id in ("*", district.district_id)
+    ]
+    known = privacy.not_forgotten(
+        settings, [(site, row.user_id) for site, row in given]
+    )
+    return json.dumps(
+        [
+            {
+                "district_id": site,
+                "user_id": privacy.pseudonym(key, site, row.user_id)
+                if key
+                else row.user_id,
+                "role": row.role,
+                "context_id": row.context_id and str(row.context_id),
+            }
+            for site, row in given
+            if (site, row.user_id) in known
+        ]
+    )
 
 
 def forgotten_district() -> str:
@@ -54,6 +85,7 @@ def forgotten_student() -> str:
 FUNCTIONS = (
     configuration_problems,
     key_fingerprint,
+    role_assignments,
     forgotten_district,
     forgotten_student,
 )
@@ -119,6 +151,3 @@ class Plugin(BasePlugin):
             conn.create_function(
                 f"trackline_{function.__name__}", function, [], "VARCHAR"
             )
-        conn.create_function(
-            "trackline_pseudonym", user_pseudonym, ["VARCHAR", "VARCHAR"], "VARCHAR"
-        )

@@ -13,6 +13,7 @@ import hmac
 import os
 import secrets
 import sqlite3
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
@@ -27,6 +28,7 @@ __all__ = [
     "forget",
     "forgotten_path",
     "key_fingerprint",
+    "not_forgotten",
     "pseudonym",
     "vault_path",
     "without_forgotten",
@@ -109,6 +111,20 @@ def _replace(path: Path, rows: list[dict[str, str]]) -> None:
     os.replace(temporary, path)
 
 
+def not_forgotten(
+    settings: Settings, users: Iterable[tuple[str, str]]
+) -> set[tuple[str, str]]:
+    """Return which of the users, pairs of district and raw id, are not forgotten."""
+    forgotten = _forgotten(settings)
+    salt = forgotten[0]["salt"] if forgotten else ""
+    digests = {(row["district_id"], row["digest"]) for row in forgotten}
+    return {
+        (district_id, user_id)
+        for district_id, user_id in users
+        if (district_id, _digest(salt, district_id, user_id)) not in digests
+    }
+
+
 def without_forgotten(
     con: duckdb.DuckDBPyConnection,
     relation: duckdb.DuckDBPyRelation,
@@ -137,7 +153,7 @@ def without_forgotten(
     has_ids = any(column.has_ids for column in table.columns)
     con.register(view, relation)
     if settings.pseudonym_key and has_ids:
-        _fill_vault(con, view, table, settings, forgotten)
+        _fill_vault(con, view, table, settings)
     if not forgotten or not has_ids:
         return con.sql(
             f"select * exclude (personal_id), rule is null as is_loaded from {view}"
@@ -169,23 +185,17 @@ def _fill_vault(
     view: str,
     table: Table,
     settings: Settings,
-    forgotten: list[dict[str, str]],
 ) -> None:
     column = next(c.output for c in table.columns if c.has_ids)
     rows = con.execute(
         f"select distinct district_id, {column}, personal_id from {view}"
         " where rule is null and personal_id is not null"
     ).fetchall()
-    known = {(row["district_id"], row["digest"]) for row in forgotten}
-    salt = forgotten[0]["salt"] if forgotten else ""
+    known = not_forgotten(settings, ((row[0], row[2]) for row in rows))
     with closing(_vault(settings)) as vault, vault:
         vault.executemany(
             "insert or ignore into vault values (?, ?, ?)",
-            [
-                row
-                for row in rows
-                if (row[0], _digest(salt, row[0], row[2])) not in known
-            ],
+            [row for row in rows if (row[0], row[2]) in known],
         )
 
 

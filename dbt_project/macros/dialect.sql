@@ -124,15 +124,6 @@
     ({{ months }} - case when {{ add_months(start, months) }} > {{ end }} then 1 else 0 end)
 {%- endmacro %}
 
-{#- what stands for a user's id when a pseudonym key is set -#}
-{% macro pseudonym(district_id, user_id) -%}
-    {{ return(adapter.dispatch("pseudonym", "trackline")(district_id, user_id)) }}
-{%- endmacro %}
-
-{% macro default__pseudonym(district_id, user_id) -%}
-    trackline_pseudonym({{ district_id }}, {{ user_id }})
-{%- endmacro %}
-
 {#- the Monday that begins a date's ISO week -#}
 {% macro week_start(date) -%} cast(date_trunc('week', {{ date }}) as date) {%- endmacro %}
 

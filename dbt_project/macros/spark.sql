@@ -266,9 +266,15 @@
             {{- ", " if not loop.last -}}
         {%- endfor -%})
     {%- endset -%}
-    {%- for rows in agate_table.rows | batch(1000) -%}
+    {%- set given = agate_table.rows -%}
+    {%- if model.name == "role_assignments" -%}
+        {%- set given = fromjson(spark_answer("role_assignments")) -%}
+    {%- endif -%}
+    {%- for rows in given | batch(1000) -%}
         {%- set bindings = [] -%}
-        {%- for row in rows -%} {%- do bindings.extend(row) -%} {%- endfor -%}
+        {%- for row in rows -%}
+            {%- for name in agate_table.column_names -%} {%- do bindings.append(row[name]) -%} {%- endfor -%}
+        {%- endfor -%}
         {%- set sql = "insert into " ~ this ~ " values " ~ ([row_sql] * (rows | length)) | join(", ") -%}
         {%- do adapter.add_query(sql, bindings=bindings, abridge_sql_log=True) -%}
     {%- endfor -%}

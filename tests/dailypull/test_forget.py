@@ -87,7 +87,11 @@ def test_gone_for_good(project, monkeypatch, key):
             forgetting.forget(settings, "north", FORGOTTEN)
     assert store.versions(settings.models, "north") == knew
 
+    everywhere = {"district_id": "*", "user_id": FORGOTTEN, "role": "teacher"}
+    project.write_seed("role_assignments", [everywhere])
     forgetting.forget(settings, "north", FORGOTTEN)
+    assert project.rows("select * from role_assignments") == []
+    project.write_seed("role_assignments", [])
 
     (learned_again,) = store.versions(settings.models, "north")
     assert learned_again not in knew

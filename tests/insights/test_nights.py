@@ -251,7 +251,9 @@ def test_pseudonyms(project, monkeypatch):
     for row in site.log_rows:
         row["userid"] = renamed(row["userid"])
     site.tables["config"][1]["value"] = "2"
-    project.write_seed("role_assignments", [])
+    everywhere = {"district_id": "*", "user_id": raw["203"], "role": "guest"}
+    here = {"district_id": "north", "user_id": raw["204"], "role": "teacher"}
+    project.write_seed("role_assignments", [everywhere, {**here, "context_id": "1020"}])
     monkeypatch.setenv("TRACKLINE_PSEUDONYM_KEY", "a secret of the district")
     site.deliver(project)
     enable(project)
@@ -276,7 +278,18 @@ def test_pseudonyms(project, monkeypatch):
             ).fetchone()
             for value in raw.values():
                 assert value not in (text[0] or ""), table
-    for path in project.models.rglob("*"):
+    guest = pseudonym("a secret of the district", "north", raw["203"])
+    teacher = pseudonym("a secret of the district", "north", raw["204"])
+    assert project.rows("select * from role_assignments order by role") == [
+        ("north", guest, "guest", None),
+        ("north", teacher, "teacher", "1020"),
+    ]
+    assert project.rows(
+        "select user_id, role, context_id from int_role_holders"
+        " where user_id in (?, ?) and role in ('guest', 'teacher') order by role",
+        [guest, teacher],
+    ) == [(guest, "guest", 1), (teacher, "teacher", 1020)]
+    for path in (project.warehouse, *project.models.rglob("*")):
         if path.is_file():
             content = path.read_bytes()
             assert not any(value.encode() in content for value in raw.values()), path

@@ -105,13 +105,11 @@ def _fix_binding(value: Any) -> Any:
 
 def _answer(session: SparkSession) -> None:
     from trackline import dbt_plugin
-    from trackline.cluster.staging import register_pseudonym
 
     rows = [(function.__name__, function()) for function in dbt_plugin.FUNCTIONS]
     session.createDataFrame(rows, "name string, answer string").createOrReplaceTempView(
         ANSWERS
     )
-    register_pseudonym(session)
 
 
 class PythonModel(PythonJobHelper):

@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 import pyarrow as pa
 from pyspark.sql.connect.dataframe import DataFrame
 from pyspark.sql.connect.session import SparkSession
-from pyspark.sql.types import StringType
 
 from trackline import landing, privacy
 from trackline.cluster.types import arrow_type, as_dataframe, spark_type
@@ -23,7 +22,7 @@ from trackline.landing.stage import LEDGER, STATES, landing_files
 from trackline.landing.tables import TABLES
 from trackline.settings import RefusedError, Settings
 
-__all__ = ["new_files", "register_pseudonym", "stage", "stage_moodle"]
+__all__ = ["new_files", "stage", "stage_moodle"]
 
 HEAD = (
     ("district_id", "varchar"),
@@ -125,17 +124,6 @@ def _staged(
     rows.sort(key=lambda row: (-row["size_bytes"], row["path"]))
     listed = session.createDataFrame(rows, files.schema)
     return listed.repartition(len(rows), "path").mapInArrow(read, schema)
-
-
-def register_pseudonym(session: SparkSession) -> None:
-    """Give SQL `trackline_pseudonym`, as DuckDB's plugin does."""
-    fingerprint = privacy.key_fingerprint(Settings.from_environment().pseudonym_key)
-
-    def of(district_id: str, user_id: str) -> str:
-        key = _own_key(fingerprint)
-        return privacy.pseudonym(key, district_id, user_id) if key else user_id
-
-    session.udf.register("trackline_pseudonym", of, StringType())
 
 
 def _own_key(fingerprint: str) -> str | None:

@@ -18,12 +18,20 @@ def forget(
     Landing files are never changed: their rows of this student are not loaded again.
     Exit code 0: done; 1: done, but nothing of this student was there; 2: refused.
     """
-    from trackline import forgetting
+    from trackline import config, forgetting
     from trackline.commands.progress import telling
     from trackline.settings import Settings
 
     with telling("forgetting the student, building what knew the student anew"):
         found = forgetting.forget(Settings.from_environment(), district, student)
+        seeds = config.load(Settings.from_environment().seeds)
+    for row in seeds.assignments:
+        if row.user_id == student.strip() and row.district_id in ("*", district):
+            typer.echo(
+                f"{row.FILE}, row {row.line}, names the user; it is not loaded any"
+                " more: take it out.",
+                err=True,
+            )
     if found:
         typer.echo(f"The student is forgotten in {district}: tables, files, models.")
         return

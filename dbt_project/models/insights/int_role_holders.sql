@@ -22,17 +22,14 @@ with
     configured as (
         select
             sites.district_id,
-            {{ pseudonym("sites.district_id", "assignments.user_id") }} as user_id,
+            assignments.user_id,
             assignments.role,
             coalesce(
                 cast(nullif(assignments.context_id, '') as bigint),
                 sites.system_context_id
             ) as context_id,
         from {{ ref("role_assignments") }} as assignments
-        inner join
-            sites
-            on assignments.district_id = sites.district_id
-            or assignments.district_id = '*'
+        inner join sites on assignments.district_id = sites.district_id
     )
 
 select district_id, user_id, role, context_id,

@@ -15,7 +15,8 @@ with
     ),
     capabilities as (select district_id, role from {{ ref("role_capabilities") }})
 
--- a row of `*` holds for every site, so the join is not on equal ids; seeds are short
+-- a capability of `*` holds for every site, so the join is not on equal ids; seeds
+-- are short
 select assignments.district_id, assignments.user_id, assignments.role,
 from assignments
 left join
@@ -24,6 +25,5 @@ left join
     and (
         capabilities.district_id = assignments.district_id
         or capabilities.district_id = '*'
-        or assignments.district_id = '*'
     )
 where capabilities.role is null
