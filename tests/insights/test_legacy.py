@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.insights.site import ACTIVITIES, MODULES, build
+from tests.config.test_warehouse import warnings
+from tests.insights.site import ACTIVITIES, MODULES, NOW, build
 from tests.insights.test_site import busy_site, enable, indicators
 
 ACTIONS = {
@@ -65,3 +66,18 @@ def test_legacy_log(project):
     assert project.rows("select count(*) from int_event_versions") == [
         (sum(row["userid"] not in (0, 1) for row in rows),)
     ]
+
+
+def test_a_store_that_is_not_the_one_that_is_set_is_told(project):
+    nightly = (
+        "--select", "resource_type:seed", "tag:daily_pull", "dq_files",
+        "--exclude-resource-type", "test", "--exclude-resource-type", "unit_test",
+    )  # fmt: skip
+    row = {"id": 1, "userid": 101, "course": 20, "module": "course", "cmid": 0}
+    project.deliver("north/moodle/log.csv", [{**row, "time": NOW, "action": "view"}])
+    project.build(*nightly)
+    assert project.rows("select * from int_event_versions") == []
+    assert warnings(project, "config_log_stores") == {"config_log_stores": 1}
+    busy_site().deliver(project)
+    project.build(*nightly)
+    assert warnings(project, "config_log_stores") == {}
