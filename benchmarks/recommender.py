@@ -2,6 +2,7 @@
 
 accuracy     NDCG@10 on msstore and OULAD, whole students held out and time held out,
              against peers on the same rows, same splits, 24 settings at most each
+sharing      small districts that share their settings, against a search of their own
 simulations  districts with known truth
 scale-1m     1M students x 200 apps; scale-5m: 5M x 500 (gigabytes, minutes)
 
@@ -22,7 +23,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from benchmarks import peers, recommender_scale, simulations
+from benchmarks import peers, recommender_scale, simulations, small_districts
 from trackline.recommender import Recommender
 from trackline.recommender.frames import FOLDS, Rows, encode, student_hashes
 from trackline.recommender.metrics import ndcg, paired_bootstrap
@@ -236,8 +237,24 @@ def simulated() -> str:
     return "\n".join(lines)
 
 
+def sharing() -> str:
+    stores, courses = msstore(), oulad()
+    # the module and its presentation
+    course = np.array([student[:8] for student in courses.students])
+    return "\n".join(
+        [
+            "| data | districts | searched together | own | shared"
+            " | shared ahead by (95 %) | CPU s, own | CPU s, shared |",
+            "|-|-|-|-|-|-|-|-|",
+            *small_districts.compare("msstore", stores, np.zeros(stores.shape[0])),
+            *small_districts.compare("OULAD", courses, course),
+        ]
+    )
+
+
 PARTS = {
     "accuracy": accuracy,
+    "sharing": sharing,
     "simulations": simulated,
     "scale-1m": lambda: recommender_scale.compare(1_000_000, 200),
     "scale-5m": lambda: recommender_scale.compare(5_000_000, 500, with_peers=False),

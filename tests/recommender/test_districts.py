@@ -17,10 +17,19 @@ import pandas as pd
 import pytest
 from recommender_data import co_use, warehouse
 
-from trackline.recommender import Recommender, districts, model, reasons, store
+from trackline.recommender import (
+    Options,
+    Recommender,
+    districts,
+    model,
+    reasons,
+    selection,
+    settings,
+    store,
+    use,
+)
 from trackline.recommender.districts import (
     SCHEMA,
-    Options,
     each_district,
     recommend_districts,
 )
@@ -28,6 +37,7 @@ from trackline.recommender.frames import encode
 from trackline.recommender.gram import blocks, gram_of
 from trackline.recommender.model import sample_of
 from trackline.recommender.pool import Pool
+from trackline.recommender.settings import Small
 from trackline.recommender.tasks import Candidate
 
 
@@ -94,7 +104,7 @@ def test_students_beside_the_sample_are_continued_too(tables, monkeypatch):
         return asked[-1]
 
     monkeypatch.setattr(Recommender, "task_of", task_of)
-    monkeypatch.setattr(districts, "sample_of", lambda rows: sample_of(rows, 70))
+    monkeypatch.setattr(use, "sample_of", lambda rows: sample_of(rows, 70))
     north = {n: t[t.district_id == "north"] for n, t in tables.items()}
     recommend_districts(**north)
     assert asked
@@ -323,6 +333,7 @@ def large(tables, day="2026-03-04", **options):
         "students": north["students"],
         "histories": north["histories"],
         "pool": Pool.of(tables["co_use"]),
+        "sizes": {"north": len(north["students"])},
         "options": Options(**({"settings_from": 100} | options)),
     }
 
@@ -347,7 +358,8 @@ def searches(monkeypatch):
         tasks.append(task.name)
         return plain(task)
 
-    monkeypatch.setattr(model, "choose", choose)
+    for module in (model, selection):
+        monkeypatch.setattr(module, "choose", choose)
     return tasks
 
 
@@ -413,24 +425,21 @@ def night(searches, tmp_path):
     return night
 
 
-def test_the_same_data_of_a_small_district_are_searched_once(tables, fewer, night):
+def test_what_a_small_district_recommends_depends_on_its_data_alone(tables, night):
     files, tasks = night(tables, settings_from=1000)
     assert tasks == ["next"]
-    assert night(tables, "2026-06-01", settings_from=1000) == (files, [])
-    assert night(fewer, settings_from=1000)[1] == ["next"]
-    assert night(tables, settings_from=1000) == (files, ["next"])
+    assert night(tables, "2026-06-01", settings_from=1000) == (files, ["next"])
+    assert json.loads(files["model.json"])["chosen_with"] == 1
+    assert b"chosen_on" not in files["model.json"]
 
 
-def test_what_may_be_chosen_by_other_districts_data_is_searched_again(tables, night):
-    borrowing = {"pool_below": 1000, "settings_from": 1000}
-    assert night(tables, **borrowing)[1] == ["next"]
-    # of the search for what comes next nothing is borrowed
-    assert night(tables, **borrowing)[1] == []
+def test_without_an_order_a_small_district_is_searched_by_itself(tables, night):
     start = pd.Timestamp("2026-01-05")
     history = tables["histories"].assign(first_used_on=start, last_used_on=start)
     together = tables | {"histories": history}
-    assert night(together, **borrowing)[1] == ["complete"]
-    assert night(together, **borrowing)[1] == ["complete"]
+    files, tasks = night(together, settings_from=1000)
+    assert tasks == ["complete"]
+    assert b"chosen_with" not in files["model.json"]
 
 
 def test_the_day_of_a_large_district_comes_whether_its_data_have_changed_or_not(
@@ -443,18 +452,20 @@ def test_the_day_of_a_large_district_comes_whether_its_data_have_changed_or_not(
     assert night(fewer, "2026-03-11")[1] == ["next"]
 
 
-def test_a_district_that_is_no_longer_large_is_searched(tables, fewer, night):
-    asked = tables["histories"].merge(tables["students"])["student_id"].nunique()
-    night(tables, settings_from=asked)
-    files, tasks = night(fewer, settings_from=asked)
+def test_a_district_that_is_no_longer_large_is_searched(tables, night):
+    students = tables["students"]
+    size = int((students.district_id == "north").sum())
+    assert b"chosen_on" in night(tables, settings_from=size)[0]["model.json"]
+    fewer = tables | {"students": students[students.student_id != "00003"]}
+    files, tasks = night(fewer, settings_from=size)
     assert tasks == ["next"]
     assert b"chosen_on" not in files["model.json"]
 
 
 def test_a_search_does_not_stand_before_its_day():
     sixth, seventh = date(2026, 3, 6), date(2026, 3, 7)
-    assert districts._is_recent(sixth, seventh, "north", 7)
-    assert not districts._is_recent(seventh, sixth, "north", 7)
+    assert settings._is_recent(sixth, seventh, "north", 7)
+    assert not settings._is_recent(seventh, sixth, "north", 7)
 
 
 def test_days_for_a_search_are_spread_over_the_week():
@@ -465,7 +476,7 @@ def test_days_for_a_search_are_spread_over_the_week():
         own = [
             later
             for day, later in pairwise(days)
-            if not districts._is_recent(day, later, district, 7)
+            if not settings._is_recent(day, later, district, 7)
         ]
         assert own in ([own[0]], [own[0], own[0] + timedelta(days=7)])
         found[own[0].weekday()] += 1
@@ -500,6 +511,7 @@ def test_settings_that_cannot_be_read_are_searched_anew(
 def test_settings_that_nobody_has_searched_do_not_serve_a_week(tables):
     given = large(tables, settings_from=10)
     given["students"] = given["students"].iloc[:15]
+    given["sizes"] = {"north": 15}
     (made,) = each_district(**given)
     assert made.model.recommender.scorers_["complete"].blend[0][0].member == "cosine"
     assert "chosen_on" not in made.model.facts
@@ -535,7 +547,9 @@ def test_what_comes_out_does_not_depend_on_how_many_districts_are_at_work(tables
     def done(workers):
         tables_of = {n: tables[n] for n in ("apps", "students", "histories")}
         pool = Pool.of(tables["co_use"])
-        return list(each_district(**tables_of, pool=pool, workers=workers))
+        sizes = tables["students"]["district_id"].value_counts()
+        given = tables_of | {"pool": pool, "sizes": sizes}
+        return list(each_district(**given, workers=workers))
 
     for one, other in zip(done(1), done(3), strict=True):
         assert one.district_id == other.district_id
@@ -547,3 +561,62 @@ def test_what_fails_in_one_district_is_told(tables, monkeypatch):
     monkeypatch.setattr(districts, "recommendation_table", lambda *a: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         recommend_districts(**tables)
+
+
+def choices(result):
+    return {m.district_id: m.recommender.scorers_["next"] for m in result.models}
+
+
+def test_small_districts_share_one_search(tables, result, searches):
+    again = choices(recommend_districts(**tables))
+    assert searches == ["next"]
+    north, south, tiny = (again[d] for d in ("north", "south", "tiny"))
+    assert north.blend == south.blend == tiny.blend
+    assert north.table == south.table == tiny.table
+    # learned from their own rows, all the same
+    layers = [choice.layers[0].weights for choice in (north, south, tiny)]
+    assert not np.array_equal(layers[0], layers[1])
+    for stored in result.models:
+        assert stored.facts["chosen_with"] == 3
+        card = stored.files()["card.md"].decode()
+        assert "chosen by the students of 3 districts together" in card
+
+
+def test_a_shared_search_asks_the_students_of_every_district(tables):
+    rows = tables["histories"].merge(tables["students"][["district_id", "student_id"]])
+    samples = [
+        sample_of(encode(own.assign(used_at=own["first_used_on"])))
+        for _, own in rows.groupby("district_id")
+    ]
+    alone = [selection.choose_next([sample]) for sample in samples]
+    assert alone[2] is None, "five students choose by chance"
+    together = selection.choose_next(samples)
+
+    def told(*found):
+        return sum(n for one in found for n, _ in one.by_band.values())
+
+    assert told(together) >= told(alone[0], alone[1])
+
+
+def test_without_pooling_every_district_is_searched_by_itself(tables, searches):
+    made = recommend_districts(**tables, options=Options(pooling=False))
+    assert searches == ["next", "next"], "five students choose by chance"
+    assert all("chosen_with" not in one.facts for one in made.models)
+
+
+def test_the_cost_of_a_search_does_not_grow_with_the_districts():
+    apps = {f"d{i:03}": 50 for i in range(500)}
+
+    def searched(students, **options):
+        sizes = {d: students + (d == "d007") for d in apps}
+        return Small.of(sizes, apps, Options(**options))
+
+    assert searched(10).searched == ["d007", *(f"d{i:03}" for i in range(12) if i != 7)]
+    assert searched(1000).searched == ["d007", "d000"]
+    assert searched(1000).districts == {*apps}
+    for options in ({"pooling": False}, {"settings_from": 1000}):
+        assert searched(1000, **options) == Small(set(), [])
+    assert searched(3000, settings_days=0).searched == ["d007"]
+    wide = Small.of({"a": 9, "b": 8}, {"a": 1001, "b": 1000}, Options())
+    assert wide == Small({"b"}, ["b"])
+    assert Small.of({}, {"a": 1}, Options()).searched == ["a"]

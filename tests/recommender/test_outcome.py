@@ -6,7 +6,7 @@ import pytest
 from recommender_data import warehouse
 
 from benchmarks.simulations import run, simulate
-from trackline.recommender.districts import Options, recommend_districts
+from trackline.recommender import Options, recommend_districts
 from trackline.recommender.outcome import estimate_effects, fit_district, rerank, shrink
 
 

@@ -1,8 +1,8 @@
 """Recommendations on a cluster: one task a district, and the driver sees sums alone.
 
 The driver adds up effects, which hold no student; a task gets one district's rows,
-trains on them and recommends, so that students are never together in one place but with
-their own district.
+trains on them and recommends. One task more gets the rows of the few small districts by
+which the settings of all small ones are chosen, no more than a large district's.
 """
 
 from __future__ import annotations
@@ -15,20 +15,25 @@ import pandas as pd
 import pyarrow as pa
 from pyspark.sql.connect.column import Column
 from pyspark.sql.connect.dataframe import DataFrame
+from pyspark.sql.connect.functions import lit
 from pyspark.sql.connect.session import SparkSession
 
 from trackline.cluster.dialect import for_spark
 from trackline.cluster.types import spark_schema
 from trackline.recommender import store
 from trackline.recommender.build import HISTORIES, STUDENTS
-from trackline.recommender.districts import SCHEMA, Options, effects_of, one_district
+from trackline.recommender.districts import SCHEMA, effects_of, one_district
 from trackline.recommender.outcome import Outcome, fit_district
 from trackline.recommender.pool import Pool
+from trackline.recommender.selection import Choice
+from trackline.recommender.settings import Options, Shared, Small, share_settings
 from trackline.recommender.sql import pooled_sql, students_sql, users_sql
+from trackline.recommender.tasks import Candidate
 
 __all__ = ["build", "co_use"]
 
 FIT = pa.schema([("district_id", pa.string()), ("fit", pa.string())])
+SHARED = pa.schema([("shared", pa.string())])
 # `Pool.n_students`: a task has the pairs of its own district's apps only
 STUDENTS_OF_POOL = (
     "coalesce(round(sum(case when app_id = next_app_id then weighted_count end) / 1e6),"
@@ -65,9 +70,72 @@ def build(
     effects = effects_of(dict(sorted(outcomes.items())), options)
     pool = tables["co_use"].selectExpr(STUDENTS_OF_POOL).collect()[0]["pool"]
     tables = {**tables, "co_use": _among(tables["co_use"], tables["apps"])}
-    recommend = _Recommend(pool, effects, options, models)
+    small, shared = _shared(tables, options)
+    recommend = _Recommend(pool, effects, options, models, small, shared)
     wanted = ["apps", "students", "histories"] + ["co_use"] * options.pooling
     return _by_district({name: tables[name] for name in wanted}, recommend, SCHEMA)
+
+
+def _shared(
+    tables: Mapping[str, DataFrame], options: Options
+) -> tuple[set[str], Shared | None]:
+    """Return the small districts, and what their one search chose."""
+    sizes, apps = (
+        {row["district_id"]: row["count"] for row in counted.collect()}
+        for counted in (
+            tables[name].groupBy("district_id").count() for name in ("students", "apps")
+        )
+    )
+    small = Small.of(sizes, apps, options)
+    if not small.searched:
+        return small.districts, None
+    # one group of all of them; the task that gets it tells them apart
+    together = {
+        name: tables[name]
+        .where(tables[name]["district_id"].isin(small.searched))
+        .withColumn("of_district", tables[name]["district_id"])
+        .withColumn("district_id", lit("*"))
+        for name in ("apps", "students", "histories")
+    }
+    found = _by_district(together, _Search(small.searched), SHARED).collect()
+    return small.districts, _shared_of(found[0]["shared"]) if found else None
+
+
+class _Search:
+    """What the task does with the rows of the districts that are searched."""
+
+    def __init__(self, searched: list[str]) -> None:
+        self.searched = searched
+
+    def __call__(self, _: str, here: dict[str, pd.DataFrame]) -> pa.Table | None:
+        def rows_of(district: str) -> dict[str, pd.DataFrame]:
+            return {
+                name: rows[rows["of_district"] == district].reset_index(drop=True)
+                for name, rows in here.items()
+            }
+
+        split = map(rows_of, self.searched)
+        shared = share_settings((rows["apps"], rows) for rows in split)
+        if shared is None:
+            return None
+        choice = shared.choices["next"]
+        told = {
+            "districts": shared.districts,
+            "blend": [(c.describe(), weight) for c, weight in choice.blend],
+            "table": choice.table,
+            "by_band": choice.by_band,
+        }
+        return pa.table({"shared": [json.dumps(told)]})
+
+
+def _shared_of(told: str) -> Shared:
+    content = json.loads(told)
+    choice = Choice(
+        [(Candidate.of(c), weight) for c, weight in content["blend"]],
+        content["table"],
+        {band: tuple(value) for band, value in content["by_band"].items()},
+    )
+    return Shared({"next": choice}, content["districts"])
 
 
 def _among(co_use: DataFrame, apps: DataFrame) -> DataFrame:
@@ -81,10 +149,16 @@ class _Recommend:
     """What a task does with one district's rows."""
 
     def __init__(
-        self, pool: float, effects: pd.DataFrame, options: Options, models: str
+        self,
+        pool: float,
+        effects: pd.DataFrame,
+        options: Options,
+        models: str,
+        small: set[str],
+        shared: Shared | None,
     ) -> None:
         self.pool, self.effects, self.options = pool, effects, options
-        self.models = models
+        self.models, self.small, self.shared = models, small, shared
 
     def __call__(
         self, district_id: str, here: dict[str, pd.DataFrame]
@@ -92,6 +166,7 @@ class _Recommend:
         own = here.pop("apps")
         if not len(own):
             return None
+        is_small = district_id in self.small
         district = one_district(
             district_id,
             own,
@@ -99,7 +174,7 @@ class _Recommend:
             Pool.of(here["co_use"], self.pool) if "co_use" in here else None,
             self.effects,
             self.options,
-            store.chosen(self.models, district_id),
+            self.shared if is_small else store.chosen(self.models, district_id),
         )
         store.tell(self.models, district_id, district.note)
         if district.model is not None:

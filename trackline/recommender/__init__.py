@@ -1,8 +1,9 @@
 """Recommendations from co-use: how it works is told in docs/recommender.md."""
 
-from trackline.recommender.districts import Options, Result, recommend_districts
+from trackline.recommender.districts import Result, recommend_districts
 from trackline.recommender.evaluation import Evaluation, evaluate
 from trackline.recommender.model import Recommender
+from trackline.recommender.settings import Options
 from trackline.recommender.sql import gram_sql
 
 __all__ = [

@@ -12,10 +12,11 @@ import pandas as pd
 import pyarrow as pa
 
 from trackline.recommender import store
-from trackline.recommender.districts import SCHEMA, Options, each_district
+from trackline.recommender.districts import SCHEMA, each_district
 from trackline.recommender.frames import encode
 from trackline.recommender.gram import Gram, blocks, gram_of
 from trackline.recommender.pool import Pool
+from trackline.recommender.settings import Options
 from trackline.recommender.sql import students_sql, users_sql
 from trackline.recommender.threads import one_thread, worked
 
@@ -164,11 +165,13 @@ def build(
     }
     apps = tables["apps"].df()
     pool = Pool.of(tables["co_use"].df()) if options.pooling else None
+    sizes = tables["students"].aggregate("district_id, count(*)").fetchall()
 
     def recommended() -> Iterator[pa.RecordBatch]:
         for district in each_district(
             apps=apps,
             pool=pool,
+            sizes=dict(sizes),
             options=options,
             chosen=partial(store.chosen, models),
             workers=_workers(),

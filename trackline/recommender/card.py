@@ -57,9 +57,14 @@ def _tables(described: dict, validation: pd.DataFrame) -> list[str]:
 
 
 def _searched(described: dict) -> list[str]:
-    if "chosen_on" not in described:
-        return []
-    return [f"- settings chosen by the build of {described['chosen_on']}"]
+    if described.get("chosen_with", 1) > 1:
+        return [
+            f"- settings chosen by the students of {described['chosen_with']} districts"
+            " together: the tables of the task tell of them"
+        ]
+    if "chosen_on" in described:
+        return [f"- settings chosen by the build of {described['chosen_on']}"]
+    return []
 
 
 def card_text(described: dict, validation: pd.DataFrame, effects: pd.DataFrame) -> str:

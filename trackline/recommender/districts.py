@@ -1,17 +1,16 @@
 """From the warehouse's tables to rpt_recommendations, district by district.
 
-A district learns from its own rows. Two statistics are pooled over districts, and
-neither holds a student: co-use counts (cells of fewer than 10 students are left out)
-for districts under 100 students and cold starts, and the app's overall effect. Both
+A district learns from its own rows. Three things are found over districts, and none
+holds a student: co-use counts (cells of fewer than 10 students are left out) for
+districts under 100 students and cold starts, the app's overall effect, and the
+settings of districts that are too small to choose their own by more than chance. All
 can be switched off (`Options.pooling`).
 """
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import date
 from functools import reduce
 
 import numpy as np
@@ -20,22 +19,29 @@ import pyarrow as pa
 
 from trackline.recommender.cold import BandPopularity
 from trackline.recommender.gram import NO_BAND, Gram, grams_by_band
-from trackline.recommender.model import Recommender, sample_of
+from trackline.recommender.model import Recommender
 from trackline.recommender.outcome import (
     Outcome,
     estimate_effects,
     fit_district,
 )
 from trackline.recommender.pool import Pool
+from trackline.recommender.settings import (
+    Options,
+    Shared,
+    Small,
+    share_settings,
+    stands_still,
+)
 from trackline.recommender.store import Chosen, StoredModel
 from trackline.recommender.table import recommendation_table
+from trackline.recommender.tasks import spans_of
 from trackline.recommender.threads import one_thread, worked
 from trackline.recommender.use import Use
 
 __all__ = [
     "SCHEMA",
     "District",
-    "Options",
     "Result",
     "each_district",
     "effects_of",
@@ -63,41 +69,6 @@ SCHEMA = pa.schema(
 """What a recommendation tells."""
 
 
-@dataclass(frozen=True)
-class Options:
-    """What a deployment may set.
-
-    Attributes
-    ----------
-    top_n : int
-        Recommendations a student, where `apps` has no top_n of the district.
-    outcome_weight : float
-        w of the re-ranking; 0 switches it off.
-    pooling : bool
-        Whether statistics of other districts may join.
-    pool_below : int
-        Students under which they do.
-    include_familiar : bool
-        Whether an app used before, but not counted as used now, may be recommended.
-    settings_days : int
-        Once in so many days a large district is searched for settings, on a day of its
-        own; its weights are learned anew by every build. 0: whenever its data have
-        changed, as the smaller ones.
-    settings_from : int
-        Students with an assessment and use from which a district is large.
-    random_state : int
-    """
-
-    top_n: int = 5
-    outcome_weight: float = 0.5
-    pooling: bool = True
-    pool_below: int = 100
-    include_familiar: bool = True
-    settings_days: int = 7
-    settings_from: int = 2500
-    random_state: int = 0
-
-
 @dataclass
 class Result:
     """Recommendations of all districts, and how they came about.
@@ -123,7 +94,7 @@ Loaded = pd.DataFrame | Callable[[str], pa.Table | pd.DataFrame]
 
 def recommend_districts(
     apps: pd.DataFrame,
-    students: Loaded,
+    students: pd.DataFrame,
     histories: Loaded,
     co_use: pd.DataFrame,
     outcomes: Loaded | None = None,
@@ -146,7 +117,8 @@ def recommend_districts(
     """
     rest = (outcomes, outcome_uses, options)
     pool = Pool.of(co_use)
-    done = list(each_district(apps, students, histories, pool, *rest))
+    sizes = students["district_id"].value_counts()
+    done = list(each_district(apps, students, histories, pool, sizes, *rest))
     found = [one.recommendations.cast(SCHEMA) for one in done if one.model]
     status = [(one.district_id, one.students, one.apps, one.note) for one in done]
     return Result(
@@ -186,6 +158,7 @@ def each_district(
     students: Loaded,
     histories: Loaded,
     pool: Pool | None,
+    sizes: Mapping[str, int],
     outcomes: Loaded | None = None,
     outcome_uses: Loaded | None = None,
     options: Options | None = None,
@@ -209,13 +182,15 @@ def each_district(
         (counts as used now: not recommended). Eligible apps of all students.
     pool : Pool or None
         None where nothing is borrowed.
+    sizes : mapping of str to int
+        Rows of `students` by district, where there are any.
     outcomes : DataFrame or callable, optional
         district_id and the columns of `outcome.fit_district`.
     outcome_uses : DataFrame or callable, optional
         district_id, student_id, app_id, usage_minutes strictly between the two scores.
     options : Options, optional
     chosen : callable, optional
-        Gives a district's settings of before.
+        Gives the settings that a large district keeps.
     workers : int, default 1
         Districts at a time, a thread each: numpy leaves the interpreter to the others.
         What comes out does not depend on it.
@@ -229,10 +204,17 @@ def each_district(
     districts = sorted(apps["district_id"].unique())
     load = {"students": _loader(students), "histories": _loader(histories)}
 
+    def rows_of(district: str) -> dict[str, pa.Table | pd.DataFrame]:
+        return {name: of(district) for name, of in load.items()}
+
+    apps_of = dict(iter(apps.groupby("district_id", sort=True)))
+    small = Small.of(sizes, {d: len(own) for d, own in apps_of.items()}, options)
+    shared = share_settings((apps_of[d], rows_of(d)) for d in small.searched)
+
     def given() -> Iterator[tuple]:
-        for district, own in apps.groupby("district_id", sort=True):
-            here = {name: of(district) for name, of in load.items()}
-            yield district, own, here, pool, effects, options, chosen(district)
+        for district, own in apps_of.items():
+            settings = shared if district in small.districts else chosen(district)
+            yield district, own, rows_of(district), pool, effects, options, settings
 
     fits = _fits(districts, outcomes, outcome_uses, workers)
     effects = effects_of(fits, options)
@@ -246,7 +228,7 @@ def one_district(
     pool: Pool | None,
     effects: pd.DataFrame,
     options: Options,
-    chosen: Chosen | None = None,
+    settings: Shared | Chosen | None = None,
 ) -> District:
     """Train one district and recommend to its students.
 
@@ -262,11 +244,12 @@ def one_district(
     effects : DataFrame
         `effects_of` all districts.
     options : Options
-    chosen : Chosen, optional
-        Its settings of before.
+    settings : Shared or Chosen, optional
+        What small districts share, or what a large one keeps. Without, it is searched.
     """
     with one_thread():
-        table, model, note = _one(district, own, here, pool, effects, options, chosen)
+        found = _one(district, own, here, pool, effects, options, settings)
+    table, model, note = found
     return District(
         district,
         table,
@@ -314,34 +297,6 @@ def _popularity(total: Gram, pooled: Gram | None) -> BandPopularity:
     return BandPopularity.shrink(bands, counts[:, :-1], counts[:, -1], everywhere)
 
 
-def _stands(
-    chosen: Chosen,
-    district: str,
-    apps: np.ndarray,
-    fingerprint: str,
-    day: date | None,
-    options: Options,
-) -> bool:
-    """Whether settings of before still stand; `day` is None but in a large district."""
-    if chosen.options != asdict(options) or chosen.apps != apps.tolist():
-        return False
-    if chosen.chosen_on is None:
-        # the same rows would be searched to the same end; in the search of `complete`
-        # those of other districts may have had a part
-        return chosen.fingerprint == fingerprint and {*chosen.choices} == {"next"}
-    if day is None:
-        return False
-    return _is_recent(chosen.chosen_on, day, district, options.settings_days)
-
-
-def _is_recent(chosen_on: date, as_of: date, district: str, days: int) -> bool:
-    """Whether a district was searched since its last day for that."""
-    # not all districts on one day: a night is to cost what the one before did
-    shift = zlib.crc32(district.encode()) % days
-    last, now = chosen_on.toordinal(), as_of.toordinal()
-    return last <= now and (last + shift) // days == (now + shift) // days
-
-
 def _one(
     district: str,
     own: pd.DataFrame,
@@ -349,7 +304,7 @@ def _one(
     pool: Pool | None,
     effects: pd.DataFrame,
     options: Options,
-    chosen: Chosen | None,
+    settings: Shared | Chosen | None,
 ) -> tuple[pa.Table | None, StoredModel | None, str]:
     own = own.assign(app_id=own["app_id"].astype(str)).sort_values("app_id")
     apps = own["app_id"].to_numpy(object)
@@ -367,21 +322,23 @@ def _one(
         pooled = pool.without(total, apps)
     borrowed = pooled if total.n_students < options.pool_below else None
     rows = use.rows()
-    asked = np.flatnonzero(rows.lengths > 0)
+    sample = use.sample()
     fingerprint = use.fingerprint()
     day = None
-    if "as_of" in own and options.settings_days and len(asked) >= options.settings_from:
+    if "as_of" in own and options.is_large(len(here["students"])):
         day = pd.Timestamp(own["as_of"].iloc[0]).date()
-    if chosen and not _stands(chosen, district, apps, fingerprint, day, options):
-        chosen = None
-    sample = sample_of(rows.select(asked))
+    stands = isinstance(settings, Shared) and len(spans_of(sample)) > 0
+    if isinstance(settings, Chosen) and day:
+        stands = stands_still(settings, district, apps, day, options)
+    if not stands:
+        settings = None
     model = Recommender(random_state=options.random_state)
     model.fit_gram(
         total,
         sample,
         _popularity(total, pooled),
         borrowed,
-        chosen.choices if chosen else None,
+        settings.choices if settings else None,
         known_only=True,
     )
     # beside the sample, which validation asks, the matrix knows all of them
@@ -396,9 +353,10 @@ def _one(
         "rows": {name: len(here[name]) for name in ("students", "histories")},
         "options": asdict(options),
     }
-    if day and model.is_searched:
-        before = chosen.chosen_on if chosen else None
-        facts["chosen_on"] = (before or day).isoformat()
+    if isinstance(settings, Shared):
+        facts["chosen_with"] = settings.districts
+    elif day and model.is_searched:
+        facts["chosen_on"] = (settings.chosen_on if settings else day).isoformat()
     stored = StoredModel.of(district, model, local.drop(columns="district_id"), facts)
     k = int(own["top_n"].iloc[0]) if "top_n" in own else options.top_n
     table = recommendation_table(

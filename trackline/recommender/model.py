@@ -16,8 +16,8 @@ from trackline.recommender.cold import BandPopularity
 from trackline.recommender.frames import Rows, as_frame, encode
 from trackline.recommender.gram import Gram, blocks, directed_count, gram_of
 from trackline.recommender.metrics import top_k
-from trackline.recommender.selection import Choice, choose
-from trackline.recommender.tasks import Candidate, Part, complete_task, next_task
+from trackline.recommender.selection import FEWEST, Choice, choose, choose_next
+from trackline.recommender.tasks import Candidate, Part, complete_task
 from trackline.recommender.threads import one_thread
 
 __all__ = ["Layer", "Recommender", "Scorer"]
@@ -25,7 +25,6 @@ __all__ = ["Layer", "Recommender", "Scorer"]
 _SAMPLE = 20_000  # students kept for validation and step moments
 _FINAL_PAIRS = 20_000_000
 _SPREAD = 1000  # students by whom the members of a blend are brought to one scale
-_FEWEST = 20  # students to validate on: fewer would choose by chance
 _SCORE_CELLS = 4_000_000
 
 
@@ -140,7 +139,7 @@ class Recommender(BaseEstimator):
             Of other districts, over the same apps, as counts per student; joins with a
             number of pseudo-students chosen on validation.
         choices : dict of str to Choice, optional
-            By task: what an earlier search chose. Nothing is searched then.
+            By task: what another search chose. Nothing is searched then.
         known_only : bool, default False
             Whether students of `total` alone will ask: where `next` can be validated
             they are answered by it, and `complete` is not trained.
@@ -161,14 +160,14 @@ class Recommender(BaseEstimator):
                 for task, choice in choices.items():
                     self.scorers_[task] = _train(choice, total, sample)
                 return self
-            later = next_task(sample)
-            if later is not None and later.n_students >= _FEWEST:
+            foreseen = choose_next([sample])
+            if foreseen is not None:
                 total.directed = directed_count(sample)
-                self.scorers_["next"] = _train(choose(later), total, sample)
+                self.scorers_["next"] = _train(foreseen, total, sample)
                 if known_only:
                     return self
             complete = complete_task(total, sample, seed)
-            if complete.n_students < _FEWEST:
+            if complete.n_students < FEWEST:
                 # too few students to hold any out: plain co-use, strongly damped
                 blend = [(Candidate("cosine", _COSINE), 1.0)]
                 choice = Choice(blend, [blend[0][0].describe()])
@@ -334,7 +333,7 @@ def _with_pooled(
         joined = total.plus(pooled, kappa) if kappa else total
         task = complete_task(joined, sample, seed)
         probe = Candidate("edlae", (("ridge", 0.04), ("dropout", 0.25), ("even", 0)))
-        if task.n_students < _FEWEST:
+        if task.n_students < FEWEST:
             return 30.0, total.plus(pooled, 30.0)
         value = float(np.nanmean(task.quality(task.scores(probe))))
         if value > best[0] + 1e-9:

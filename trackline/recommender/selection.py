@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
-from trackline.recommender.tasks import Candidate, Task
+from trackline.recommender.frames import Rows
+from trackline.recommender.tasks import Candidate, Task, next_task
 
-__all__ = ["Choice", "choose"]
+__all__ = ["FEWEST", "Choice", "choose", "choose_next"]
 
+FEWEST = 20  # students to validate on: fewer would choose by chance
 _ALIKE = 0.005  # what a validation of 2,000 students cannot tell apart
 _FEWEST_TOLD = 10  # a band of fewer students is not told of
 
@@ -22,6 +25,24 @@ class Choice:
     blend: list[tuple[Candidate, float]]
     table: list[dict]
     by_band: dict[str, tuple[int, float]] = field(default_factory=dict)
+
+
+def choose_next(samples: Iterable[Rows]) -> Choice | None:
+    """Choose what foresees the last apps of all the samples' students best.
+
+    Each sample, a district's, is learned from and validated by itself: the choice is
+    what they have in common.
+
+    Returns
+    -------
+    Choice or None
+        None with fewer than FEWEST students whose apps have an order.
+    """
+    tasks = [task for task in map(next_task, samples) if task is not None]
+    if sum(task.n_students for task in tasks) < FEWEST:
+        return None
+    parts = [part for task in tasks for part in task.parts]
+    return choose(replace(tasks[0], parts=parts))
 
 
 def choose(task: Task, joining: int = 2) -> Choice:

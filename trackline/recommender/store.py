@@ -60,10 +60,8 @@ class Chosen:
 
     Attributes
     ----------
-    chosen_on : date or None
-        The as_of of the build that searched, of a large district.
-    fingerprint : str
-        Of the data of that model.
+    chosen_on : date
+        The as_of of the build that searched.
     apps : list of str
     options : dict
         `Options` of that build.
@@ -71,8 +69,7 @@ class Chosen:
         By task.
     """
 
-    chosen_on: date | None
-    fingerprint: str
+    chosen_on: date
     apps: list[str]
     options: dict
     choices: dict[str, Choice]
@@ -93,7 +90,7 @@ class StoredModel:
         app_id, effect, effect_low, effect_high, probability, is_associated.
     facts : dict
         fingerprint, training_window, rows, options; chosen_on where the settings may
-        serve later builds.
+        serve later builds, chosen_with where they serve other districts too.
     """
 
     model_id: str
@@ -236,10 +233,10 @@ def note(models: str, district_id: str) -> str | None:
 
 
 def chosen(models: str, district_id: str) -> Chosen | None:
-    """Return the settings of the newest version.
+    """Return the settings that the newest version of a large district keeps.
 
-    None where they cannot be read, or are of another release: a search is the answer
-    to that.
+    None where there are none, they cannot be read, or are of another release: a search
+    is the answer to that.
     """
     try:
         known = versions(models, district_id)
@@ -250,10 +247,8 @@ def chosen(models: str, district_id: str) -> Chosen | None:
         described = json.loads(files.cat_file(f"{target}/model.json"))
         if described["release"] != __version__:
             return None
-        day = described.get("chosen_on")
         found = Chosen(
-            None if day is None else date.fromisoformat(day),
-            described["fingerprint"],
+            date.fromisoformat(described["chosen_on"]),
             described["apps"],
             described["options"],
             _choices(described, files.cat_file(f"{target}/validation.csv")),
@@ -286,7 +281,7 @@ def _choices(described: dict, validation: bytes) -> dict[str, Choice]:
         bands = {
             b: (v["students"], v["ndcg_10"]) for b, v in one["ndcg_by_band"].items()
         }
-        blend = [_candidate(c) for c in one["blend"]]
+        blend = [(Candidate.of(c), c["weight"]) for c in one["blend"]]
         choices[name] = Choice(blend, tried.get(name, []), bands)
     return choices
 
@@ -337,12 +332,11 @@ def load(models: str, district_id: str, model_id: str | None = None) -> StoredMo
     return StoredModel(described["model_id"], district_id, model, effects, facts)
 
 
-_FACTS = ("fingerprint", "training_window", "rows", "options", "chosen_on")
-
-
-def _candidate(stored: dict) -> tuple[Candidate, float]:
-    setting = tuple(stored["setting"].items())
-    candidate = Candidate(
-        stored["member"], setting, stored["tau_days"], stored["age_from"]
-    )
-    return candidate, stored["weight"]
+_FACTS = (
+    "fingerprint",
+    "training_window",
+    "rows",
+    "options",
+    "chosen_on",
+    "chosen_with",
+)

@@ -29,6 +29,7 @@ __all__ = [
     "complete_task",
     "hide",
     "next_task",
+    "spans_of",
     "split_last",
     "thin",
 ]
@@ -59,6 +60,13 @@ class Candidate:
         """What the weights depend on: the decay is the history's, but with steps."""
         decay = self.tau if self.member == "steps" else None
         return self.member, self.setting, decay
+
+    @classmethod
+    def of(cls, described: dict) -> Candidate:
+        """Return the candidate of what `describe` gives."""
+        setting = tuple(described["setting"].items())
+        decay = described["tau_days"], described["age_from"]
+        return cls(described["member"], setting, *decay)
 
     def describe(self) -> dict:
         """Return the candidate as plain data."""
@@ -289,19 +297,24 @@ def split_last(rows: Rows, share: float = 0.2) -> np.ndarray:
     return position >= (lengths - n_last)[rows.student]
 
 
+def spans_of(rows: Rows) -> np.ndarray:
+    """Return the days from a student's first app to the last, where they differ."""
+    if rows.first is None:
+        return np.empty(0)
+    latest = np.full(len(rows.students), -np.inf)
+    np.maximum.at(latest, rows.student, rows.first)
+    earliest = np.full(len(rows.students), np.inf)
+    np.minimum.at(earliest, rows.student, rows.first)
+    spans = latest - earliest
+    return spans[spans > 0]
+
+
 def next_task(sample: Rows) -> Task | None:
-    """Hide the last fifth of every student; None where no time is known."""
-    if sample.first is None or not len(sample.student):
+    """Hide the last fifth of every student; None where no order is known."""
+    spans = spans_of(sample)
+    if not len(spans):
         return None
     late = split_last(sample)
-    latest = np.full(len(sample.students), -np.inf)
-    np.maximum.at(latest, sample.student, sample.first)
-    earliest = np.full(len(sample.students), np.inf)
-    np.minimum.at(earliest, sample.student, sample.first)
-    spans = latest - earliest
-    spans = spans[spans > 0]
-    if not len(spans) or not late.any():
-        return None
     span = float(np.median(spans))
     early = sample.filter(~late)
     n_apps = len(sample.apps)

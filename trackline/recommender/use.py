@@ -17,6 +17,7 @@ from trackline.recommender.frames import (
     days_of,
     sorted_texts,
 )
+from trackline.recommender.model import sample_of
 
 __all__ = ["Use"]
 
@@ -89,6 +90,11 @@ class Use:
     def rows(self) -> Rows:
         """Return the histories of those who get recommendations."""
         return self.everyone.select(self.asked)
+
+    def sample(self) -> Rows:
+        """Return those of `rows` whom a validation may ask: they have a history."""
+        rows = self.rows()
+        return sample_of(rows.select(np.flatnonzero(rows.lengths > 0)))
 
     def in_use(self) -> sparse.csr_matrix:
         """Return what counts as used now, of the students and apps of `rows`."""
