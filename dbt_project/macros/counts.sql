@@ -281,7 +281,7 @@
 
 {#- A pre-hook of int_recent_usage: of the districts that go on, the students whose window may
     hold other days than before: those with a change since it began. One who has nothing left
-    in the school year leaves. -#}
+    leaves. -#}
 {% macro forget_stale_windows() -%}
     {%- if is_incremental() -%}
     create or replace temp table stale_windows as
@@ -290,7 +290,7 @@
     left join
         (
             select district_id, student_id, max(last_used_on) as last_used_on,
-            from {{ ref("int_usage_so_far") }}
+            from {{ ref("int_usage_totals") }}
             group by district_id, student_id
         ) as students
         on changes.district_id = students.district_id

@@ -165,9 +165,17 @@ def test_nights_equal_a_full_refresh(project):
     project.configure([{"district_id": "north", "as_of": "2025-08-01"}, districts[1]])
     goals(project, 15)
     project.build()
+    # nothing is of the year, and what was used last is in use as before
     assert project.rows(
-        "select count(*) from int_recent_usage where district_id = 'north'"
-    ) == [(0,)]
+        "select sum(days_used), sum(usage_minutes), sum(window_minutes) > 0"
+        " from int_recent_usage where district_id = 'north'"
+    ) == [(0, 0, True)]
+    assert project.rows(
+        "select bool_or(is_used) from int_student_apps where district_id = 'north'"
+    ) == [(True,)]
     assert project.rows(
         "select count(*) from rpt_most_used_by_student where district_id = 'north'"
     ) == [(0,)]
+    kept = tables(project)
+    project.build("--full-refresh")
+    assert tables(project) == kept

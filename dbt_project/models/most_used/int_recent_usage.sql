@@ -1,6 +1,7 @@
 -- one row per student and app used in the student's window: the 28 days that end with
--- the last use, as far as they lie in the school year. A window changes only with its
--- student's days, so a night counts those again whose days it changed
+-- the last use, whatever the school year; what lies in the year is counted apart. A
+-- window changes only with its student's days, so a night counts those again whose days
+-- it changed
 {{
     config(
         materialized="incremental",
@@ -25,7 +26,7 @@ with
 
     ends as (
         select district_id, student_id, max(last_used_on) as window_ends_on
-        from {{ ref("int_usage_so_far") }}
+        from {{ ref("int_usage_totals") }}
         group by district_id, student_id
     ),
 
@@ -35,11 +36,11 @@ with
         select
             ends.district_id,
             ends.student_id,
-            greatest(
-                cast({{ dbt.dateadd("day", -27, "ends.window_ends_on") }} as date),
-                districts.school_year_starts_on
+            cast(
+                {{ dbt.dateadd("day", -27, "ends.window_ends_on") }} as date
             ) as window_starts_on,
             ends.window_ends_on,
+            districts.school_year_starts_on,
         from ends
         inner join districts on ends.district_id = districts.district_id
         {% if is_incremental() -%}
@@ -67,9 +68,17 @@ select
     windows.student_id,
     versions.app_id,
     windows.window_ends_on,
-    cast(sum(versions.usage_minutes) as decimal(28, 6)) as usage_minutes,
-    cast(sum(versions.session_count) as bigint) as session_count,
-    count(*) as days_used,
+    cast(sum(versions.usage_minutes) as decimal(28, 6)) as window_minutes,
+    {% set is_in_year = "versions.usage_date >= windows.school_year_starts_on" -%}
+    cast(
+        sum(
+            case when {{ is_in_year }} then versions.usage_minutes else 0 end
+        ) as decimal(28, 6)
+    ) as usage_minutes,
+    cast(
+        sum(case when {{ is_in_year }} then versions.session_count else 0 end) as bigint
+    ) as session_count,
+    cast(sum(case when {{ is_in_year }} then 1 else 0 end) as bigint) as days_used,
     max(versions.usage_date) as last_used_on,
 from versions
 inner join

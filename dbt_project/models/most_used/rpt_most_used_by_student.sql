@@ -72,7 +72,7 @@ with
             recent
             on students.district_id = recent.district_id
             and students.student_id = recent.student_id
-        where students.type = 2
+        where students.type = 2 and recent.days_used > 0
     ),
 
     ranked as (

@@ -1,5 +1,6 @@
 -- one row per student and application ever used up to as_of: what a recommendation may
--- know of the two. It counts as used by the minutes in the 28 days to the last use
+-- know of the two. It counts as used by the minutes in the 28 days to the last use, be
+-- they of the school year or not
 {{ config(materialized="view") }}
 with
     districts as (
@@ -36,8 +37,8 @@ select
     ever.last_used_on,
     ever.usage_minutes,
     ever.days_used,
-    coalesce(recent.usage_minutes, cast(0 as decimal(28, 6))) as recent_minutes,
-    coalesce(recent.usage_minutes >= districts.used_minutes, false) as is_used,
+    coalesce(recent.window_minutes, cast(0 as decimal(28, 6))) as recent_minutes,
+    coalesce(recent.window_minutes >= districts.used_minutes, false) as is_used,
     coalesce(apps.is_recommendable, false) as is_recommendable,
 from ever
 inner join districts on ever.district_id = districts.district_id
