@@ -280,6 +280,12 @@ def test_wrong_method_and_unknown_route(site):
         assert answer.headers["content-type"] == "text/html; charset=utf-8"
 
 
+def test_health_checks_may_ask_by_head(site):
+    assert site.client.head("/version").status_code == 200
+    assert site.client.head("/metrics", headers=basic()).status_code == 200
+    assert site.client.head("/metrics").status_code == 401
+
+
 def test_content_types(site):
     assert site.train(labelled(SEPARABLE)).headers["content-type"] == (
         "text/html; charset=utf-8"

@@ -278,11 +278,12 @@ def build(settings: ServerSettings) -> ASGIApp:
     ):
         app.add_api_route(path, _answering(endpoint), methods=[method])
 
-    @app.get("/version")
+    # health checks ask by HEAD
+    @app.api_route("/version", methods=["GET", "HEAD"])
     async def version() -> Response:
         return Response(PROTOCOL_VERSION, media_type="text/plain")
 
-    @app.get("/metrics")
+    @app.api_route("/metrics", methods=["GET", "HEAD"])
     async def metrics() -> Response:
         return Response(metrics_text(), headers={"Content-Type": METRICS_TYPE})
 

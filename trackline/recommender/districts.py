@@ -373,7 +373,8 @@ def _one(
     for name, value in (("district_id", district), ("model_id", stored.model_id)):
         once = pa.DictionaryArray.from_arrays(np.zeros(len(table), np.int64), [value])
         table = table.append_column(name, once)
-    blend = ", ".join(c.member for c, _ in model.scorers_[model.task_of(rows)].blend)
+    scorer = model.scorers_[model.task_of(rows)]
+    blend = ", ".join(dict.fromkeys(c.member for c, _ in scorer.blend))
     note = f"{blend} from {int(total.n_students)} students"
     if model.kappa_:
         note += f" and {model.kappa_:g} pooled ones"
