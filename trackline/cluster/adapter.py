@@ -79,7 +79,7 @@ class Cursor(dbt_session.Cursor):
         """Run a statement; `?` stands for a parameter."""
         session = connect(self.server_side_parameters.get("spark.remote", ""))
         if ANSWERS in sql:
-            _answer(session)
+            _answer(session, sql)
         try:
             self._df = session.sql(for_spark(sql), args=[*parameters] or None)
         except PySparkException as error:
@@ -103,10 +103,11 @@ def _fix_binding(value: Any) -> Any:
     return value
 
 
-def _answer(session: SparkSession) -> None:
+def _answer(session: SparkSession, sql: str) -> None:
     from trackline import dbt_plugin
 
-    rows = [(function.__name__, function()) for function in dbt_plugin.FUNCTIONS]
+    asked = [of for of in dbt_plugin.FUNCTIONS if f"'{of.__name__}'" in sql]
+    rows = [(function.__name__, function()) for function in asked]
     session.createDataFrame(rows, "name string, answer string").createOrReplaceTempView(
         ANSWERS
     )
