@@ -322,6 +322,12 @@ def test_card_tells_what_it_must(result):
     assert json.loads(files["model.json"])["random_state"] == 0
 
 
+def asked(tables):
+    """Count, by district, the students with an assessment and use."""
+    used = tables["students"].merge(tables["histories"])
+    return used.groupby("district_id")["student_id"].nunique()
+
+
 def large(tables, day="2026-03-04", **options):
     """Give what `each_district` takes, for a district that is large from 100 on.
 
@@ -333,7 +339,7 @@ def large(tables, day="2026-03-04", **options):
         "students": north["students"],
         "histories": north["histories"],
         "pool": Pool.of(tables["co_use"]),
-        "sizes": {"north": len(north["students"])},
+        "sizes": asked(north),
         "options": Options(**({"settings_from": 100} | options)),
     }
 
@@ -452,11 +458,9 @@ def test_the_day_of_a_large_district_comes_whether_its_data_have_changed_or_not(
     assert night(fewer, "2026-03-11")[1] == ["next"]
 
 
-def test_a_district_that_is_no_longer_large_is_searched(tables, night):
-    students = tables["students"]
-    size = int((students.district_id == "north").sum())
+def test_a_district_that_is_no_longer_large_is_searched(tables, fewer, night):
+    size = int(asked(tables)["north"])
     assert b"chosen_on" in night(tables, settings_from=size)[0]["model.json"]
-    fewer = tables | {"students": students[students.student_id != "00003"]}
     files, tasks = night(fewer, settings_from=size)
     assert tasks == ["next"]
     assert b"chosen_on" not in files["model.json"]
@@ -511,7 +515,7 @@ def test_settings_that_cannot_be_read_are_searched_anew(
 def test_settings_that_nobody_has_searched_do_not_serve_a_week(tables):
     given = large(tables, settings_from=10)
     given["students"] = given["students"].iloc[:15]
-    given["sizes"] = {"north": 15}
+    given["sizes"] = asked(given)
     (made,) = each_district(**given)
     assert made.model.recommender.scorers_["complete"].blend[0][0].member == "cosine"
     assert "chosen_on" not in made.model.facts
@@ -547,8 +551,7 @@ def test_what_comes_out_does_not_depend_on_how_many_districts_are_at_work(tables
     def done(workers):
         tables_of = {n: tables[n] for n in ("apps", "students", "histories")}
         pool = Pool.of(tables["co_use"])
-        sizes = tables["students"]["district_id"].value_counts()
-        given = tables_of | {"pool": pool, "sizes": sizes}
+        given = tables_of | {"pool": pool, "sizes": asked(tables)}
         return list(each_district(**given, workers=workers))
 
     for one, other in zip(done(1), done(3), strict=True):
@@ -620,3 +623,15 @@ def test_the_cost_of_a_search_does_not_grow_with_the_districts():
     wide = Small.of({"a": 9, "b": 8}, {"a": 1001, "b": 1000}, Options())
     assert wide == Small({"b"}, ["b"])
     assert Small.of({}, {"a": 1}, Options()).searched == ["a"]
+
+
+def test_who_used_nothing_does_not_make_a_district_one_to_search(tables, searches):
+    # 3,000 more students, assessed and idle: by them no settings can be chosen
+    tiny = tables["students"].query("district_id == 'tiny'").iloc[[0]]
+    idle = tiny.loc[tiny.index.repeat(3000)].assign(
+        student_id=[f"idle{i}" for i in range(3000)]
+    )
+    more = tables | {"students": pd.concat([tables["students"], idle])}
+    found = recommend_districts(**more).models
+    assert searches == ["next"]
+    assert [one.facts["chosen_with"] for one in found] == [3, 3, 3]

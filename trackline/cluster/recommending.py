@@ -80,11 +80,11 @@ def _shared(
     tables: Mapping[str, DataFrame], options: Options
 ) -> tuple[set[str], Shared | None]:
     """Return the small districts, and what their one search chose."""
+    student = ["district_id", "student_id"]
+    asked = tables["students"].join(tables["histories"], student, "left_semi")
     sizes, apps = (
-        {row["district_id"]: row["count"] for row in counted.collect()}
-        for counted in (
-            tables[name].groupBy("district_id").count() for name in ("students", "apps")
-        )
+        {row[0]: row[1] for row in rows.groupBy("district_id").count().collect()}
+        for rows in (asked, tables["apps"])
     )
     small = Small.of(sizes, apps, options)
     if not small.searched:

@@ -123,6 +123,18 @@ def _by_district(
     return load
 
 
+def _sizes(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Count the students whom a validation may ask: assessed, with a history."""
+    rows = con.execute("""
+select students.district_id, count(*)
+from recommender_students as students
+semi join recommender_histories as histories
+    on students.district_id = histories.district_id
+    and students.student_id = histories.student_id
+group by students.district_id""").fetchall()
+    return dict(rows)
+
+
 @singledispatch
 def build(
     con: duckdb.DuckDBPyConnection,
@@ -165,13 +177,13 @@ def build(
     }
     apps = tables["apps"].df()
     pool = Pool.of(tables["co_use"].df()) if options.pooling else None
-    sizes = tables["students"].aggregate("district_id, count(*)").fetchall()
+    sizes = _sizes(loading)
 
     def recommended() -> Iterator[pa.RecordBatch]:
         for district in each_district(
             apps=apps,
             pool=pool,
-            sizes=dict(sizes),
+            sizes=sizes,
             options=options,
             chosen=partial(store.chosen, models),
             workers=_workers(),

@@ -95,7 +95,7 @@ Loaded = pd.DataFrame | Callable[[str], pa.Table | pd.DataFrame]
 def recommend_districts(
     apps: pd.DataFrame,
     students: pd.DataFrame,
-    histories: Loaded,
+    histories: pd.DataFrame,
     co_use: pd.DataFrame,
     outcomes: Loaded | None = None,
     outcome_uses: Loaded | None = None,
@@ -117,7 +117,8 @@ def recommend_districts(
     """
     rest = (outcomes, outcome_uses, options)
     pool = Pool.of(co_use)
-    sizes = students["district_id"].value_counts()
+    used = histories[["district_id", "student_id"]].drop_duplicates()
+    sizes = students.merge(used)["district_id"].value_counts()
     done = list(each_district(apps, students, histories, pool, sizes, *rest))
     found = [one.recommendations.cast(SCHEMA) for one in done if one.model]
     status = [(one.district_id, one.students, one.apps, one.note) for one in done]
@@ -183,7 +184,7 @@ def each_district(
     pool : Pool or None
         None where nothing is borrowed.
     sizes : mapping of str to int
-        Rows of `students` by district, where there are any.
+        By district, those of `students` with a row of `histories`; no key: none.
     outcomes : DataFrame or callable, optional
         district_id and the columns of `outcome.fit_district`.
     outcome_uses : DataFrame or callable, optional
@@ -325,7 +326,7 @@ def _one(
     sample = use.sample()
     fingerprint = use.fingerprint()
     day = None
-    if "as_of" in own and options.is_large(len(here["students"])):
+    if "as_of" in own and options.is_large(np.count_nonzero(rows.lengths)):
         day = pd.Timestamp(own["as_of"].iloc[0]).date()
     stands = isinstance(settings, Shared) and len(spans_of(sample)) > 0
     if isinstance(settings, Chosen) and day:

@@ -49,7 +49,7 @@ class Options:
         Once in so many days a large district is searched for settings, on a day of its
         own; its weights are learned anew by every build. 0: no district is large.
     settings_from : int
-        Students with an assessment from which a district is large.
+        Students with an assessment and use from which a district is large.
     random_state : int
     """
 
@@ -63,7 +63,7 @@ class Options:
     random_state: int = 0
 
     def is_large(self, students: int) -> bool:
-        """Whether a district of so many assessed students is searched by itself."""
+        """Whether a district with so many students to ask is searched by itself."""
         return self.settings_days > 0 and students >= self.settings_from
 
 
@@ -86,7 +86,7 @@ class Small:
     def of(
         cls, sizes: Mapping[str, int], apps: Mapping[str, int], options: Options
     ) -> Small:
-        """Take students with an assessment, and eligible apps, by district."""
+        """Take students with an assessment and use, and eligible apps, by district."""
         small = {
             district: sizes.get(district, 0)
             for district, width in apps.items()
