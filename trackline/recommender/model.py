@@ -311,9 +311,12 @@ def _train(choice: Choice, total: Gram, sample: Rows) -> Scorer:
         pairs = np.cumsum(lengths * np.minimum(lengths, 64) / 2)
         source = sample.select(np.flatnonzero(pairs <= max(_FINAL_PAIRS, pairs[0])))
     part = Part(total, sample, sample.matrix(), source)
+    solutions: dict[tuple, np.ndarray] = {}
     layers: dict[tuple, np.ndarray] = {}
     for candidate, weight in choice.blend:
-        solved = part.weights(candidate)
+        if candidate.solved_by not in solutions:
+            solutions[candidate.solved_by] = part.weights(candidate)
+        solved = solutions[candidate.solved_by]
         scores = part.history(candidate.tau, candidate.key)[:_SPREAD] @ solved
         # where nobody has a history, or all the same one, the scale is left
         spread = float(scores.std(axis=1).mean()) if len(scores) else 0.0
