@@ -242,3 +242,25 @@ def test_what_takes_long_says_so_on_stderr_and_the_rest_is_silent(
         time.sleep(0.3)
     out, err = capsys.readouterr()
     assert (out, err) == ("", "reading (0 s so far)\n")
+
+
+@pytest.mark.parametrize(
+    ("district", "rest"),
+    [
+        ("lakeview", "is not loaded for lakeview any more: take it out."),
+        ("*", "put rows of the other districts in its place that have such a user."),
+    ],
+)
+def test_forget_tells_which_seed_row_names_the_user(
+    run, tmp_path, monkeypatch, district, rest
+):
+    monkeypatch.setattr("trackline.forgetting.forget", lambda *arguments: True)
+    path = tmp_path / "seeds" / "role_assignments.csv"
+    header = path.read_text().splitlines()[0]
+    others = [f"{district},5,teacher,", "kailani,4,teacher,"]
+    path.write_text("\n".join([header, *others, f"{district},4,manager,"]) + "\n")
+    code, _, told = run("forget", "lakeview", "4")
+    assert code == 0
+    assert "role_assignments.csv, row 4, names the user" in told
+    assert rest in told.replace("\n", " ")
+    assert told.count("names the user") == 1

@@ -22,16 +22,22 @@ def forget(
     from trackline.commands.progress import telling
     from trackline.settings import Settings
 
+    settings = Settings.from_environment()
     with telling("forgetting the student, building what knew the student anew"):
-        found = forgetting.forget(Settings.from_environment(), district, student)
-        seeds = config.load(Settings.from_environment().seeds)
+        found = forgetting.forget(settings, district, student)
+        seeds = config.load(settings.seeds)
     for row in seeds.assignments:
-        if row.user_id == student.strip() and row.district_id in ("*", district):
-            typer.echo(
-                f"{row.FILE}, row {row.line}, names the user; it is not loaded any"
-                " more: take it out.",
-                err=True,
-            )
+        if row.user_id != student.strip() or row.district_id not in ("*", district):
+            continue
+        rest = "take it out"
+        if row.district_id == "*":
+            # in another district the id may be of somebody else
+            rest = "put rows of the other districts in its place that have such a user"
+        typer.echo(
+            f"{row.FILE}, row {row.line}, names the user; it is not loaded for"
+            f" {district} any more: {rest}.",
+            err=True,
+        )
     if found:
         typer.echo(f"The student is forgotten in {district}: tables, files, models.")
         return
