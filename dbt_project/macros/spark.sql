@@ -357,7 +357,7 @@ as_dataframe(model(dbt, spark)).write.mode("overwrite").format(
 
 {% macro spark_answer(name) -%}
     {{- return(run_query(
-        "select answer from trackline_answers where name = '" ~ name ~ "'"
+        "select answer from trackline_answer_" ~ name
     ).rows[0][0]) -}}
 {%- endmacro %}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import duckdb
+
 
 def usage(student="001", app="alpha", day="2025-02-01", minutes="10", **more):
     return {
@@ -107,6 +109,24 @@ def test_nothing_new_changes_nothing(project):
     before = [project.table(name) for name in tables]
     project.pull()
     assert [project.table(name) for name in tables] == before
+
+
+def test_a_kept_table_of_an_older_release_is_refused_until_a_full_refresh(project):
+    rankings = ("--select", "tag:daily_pull", "tag:most_used")
+    project.deliver("north/app_usage/1.csv", [usage()])
+    project.pull()
+    assert project.dbt("run", *rankings).success
+    with duckdb.connect(str(project.warehouse)) as con:
+        con.execute("alter table int_recent_usage drop column window_minutes")
+    before = project.table("int_recent_usage"), project.table("int_usage_marks")
+    project.deliver("north/app_usage/2.csv", [usage("002")], "2025-03-01T05:00:00")
+    refused = project.dbt("run", "--select", "int_recent_usage")
+    assert "out of sync" in str(refused)
+    after = project.table("int_recent_usage"), project.table("int_usage_marks")
+    assert after == before
+    assert project.dbt("run", "--full-refresh", *rankings).success
+    counted = project.table("int_recent_usage", "student_id, window_minutes::int")
+    assert counted == [("001", 10), ("002", 10)]
 
 
 def test_a_day_used_and_withdrawn_while_it_waited_is_no_last_day(project, monkeypatch):

@@ -35,7 +35,7 @@ def deliver_sites(project) -> None:
 
 
 def configure(project, as_of: str) -> None:
-    """Set the day of both districts; a seed names a manager of south."""
+    """Set the day of both districts; a seed names a manager of both."""
     project.configure(
         [
             {
@@ -46,7 +46,7 @@ def configure(project, as_of: str) -> None:
             {"district_id": "south", "as_of": as_of, "time_zone": "America/New_York"},
         ]
     )
-    manager = {"district_id": "south", "user_id": "204", "role": "manager"}
+    manager = {"district_id": "*", "user_id": "204", "role": "manager"}
     project.write_seed("role_assignments", [manager])
 
 

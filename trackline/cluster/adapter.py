@@ -32,7 +32,7 @@ __all__ = ["connect", "register"]
 METHOD = "trackline"
 """The submission_method of dbt_project.yml: where it is unknown, dbt refuses."""
 
-ANSWERS = "trackline_answers"
+ANSWER = "trackline_answer_"
 """A view that the hooks ask what only Python knows."""
 
 SETTINGS = {
@@ -78,7 +78,7 @@ class Cursor(dbt_session.Cursor):
     def execute(self, sql: str, *parameters: Any) -> None:
         """Run a statement; `?` stands for a parameter."""
         session = connect(self.server_side_parameters.get("spark.remote", ""))
-        if ANSWERS in sql:
+        if ANSWER in sql:
             _answer(session, sql)
         try:
             self._df = session.sql(for_spark(sql), args=[*parameters] or None)
@@ -106,11 +106,12 @@ def _fix_binding(value: Any) -> Any:
 def _answer(session: SparkSession, sql: str) -> None:
     from trackline import dbt_plugin
 
-    asked = [of for of in dbt_plugin.FUNCTIONS if f"'{of.__name__}'" in sql]
-    rows = [(function.__name__, function()) for function in asked]
-    session.createDataFrame(rows, "name string, answer string").createOrReplaceTempView(
-        ANSWERS
-    )
+    # a view for each: other threads ask on the same session
+    for function in dbt_plugin.FUNCTIONS:
+        view = ANSWER + function.__name__
+        if view in sql:
+            answer = session.createDataFrame([(function(),)], "answer string")
+            answer.createOrReplaceTempView(view)
 
 
 class PythonModel(PythonJobHelper):

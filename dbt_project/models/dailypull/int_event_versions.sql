@@ -8,7 +8,6 @@
             "version": ["file_modified_at", "path", "record_number"],
             "superseded": "int_superseded_events",
         },
-        on_schema_change="fail",
         pre_hook="{{ forget_counted('int_superseded_events', ['int_usage_versions']) }}",
     )
 }}

@@ -18,7 +18,6 @@
             "sort": "usage_date",
             "partition": "usage_date",
         },
-        on_schema_change="fail",
         pre_hook="{{ forget_counted('int_superseded_usage', usage_readers()) }}",
         post_hook="{{ end_counting('int_event_versions') }}",
     )

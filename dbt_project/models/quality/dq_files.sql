@@ -6,7 +6,6 @@
         incremental_strategy="newest_version",
         unique_key=["path", "size_bytes", "modified_at"],
         meta={"version": []},
-        on_schema_change="fail",
         post_hook="{{ remember_pseudonym_key() }}",
     )
 }}

@@ -6,7 +6,6 @@
         incremental_strategy="newest_version",
         unique_key=["path", "size_bytes", "file_modified_at", "row_number"],
         meta={"version": []},
-        on_schema_change="fail",
     )
 }}
 with
