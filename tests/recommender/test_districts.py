@@ -38,7 +38,7 @@ from trackline.recommender.gram import blocks, gram_of
 from trackline.recommender.model import sample_of
 from trackline.recommender.pool import Pool
 from trackline.recommender.settings import Small
-from trackline.recommender.tasks import Candidate
+from trackline.recommender.tasks import Candidate, Part
 
 
 @pytest.fixture(scope="module")
@@ -304,18 +304,20 @@ def test_the_centred_setting_is_stored_and_told(result, tables, tmp_path):
     model = copy.copy(fitted)
     (task,) = model.scorers_
     blend = [(Candidate("edlae", setting), 1.0)]
-    model.scorers_ = {task: replace(model.scorers_[task], blend=blend)}
+    scorer = model.scorers_[task]
+    choice = replace(scorer.choice, blend=blend)
+    model.scorers_ = {task: replace(scorer, choice=choice)}
     told = replace(stored, recommender=model)
     assert "edlae (even 0, ridge 0.05, dropout 0.75, centred True)" in (
         told.files()["card.md"].decode()
     )
     store.save(str(tmp_path), told)
     again = store.load(str(tmp_path), told.district_id).recommender
-    assert again.scorers_[task].blend[0][0].setting == setting
+    assert again.scorers_[task].choice.blend[0][0].setting == setting
 
 
-def test_card_tells_what_it_must(result):
-    files = result.models[0].files()
+def test_card_tells_what_it_must(searched):
+    files = searched[1].model.files()
     card = files["card.md"].decode()
     for part in ("students with use", "NDCG@10", "band", "Limits", "Outcome"):
         assert part in card
@@ -357,16 +359,16 @@ def searched(tables, tmp_path_factory):
 @pytest.fixture
 def searches(monkeypatch):
     """Note the tasks that are searched."""
-    tasks = []
+    found = []
     plain = model.choose
 
     def choose(task):
-        tasks.append(task.name)
+        found.append(task.name)
         return plain(task)
 
     for module in (model, selection):
         monkeypatch.setattr(module, "choose", choose)
-    return tasks
+    return found
 
 
 @pytest.fixture
@@ -390,7 +392,7 @@ def test_a_large_district_keeps_its_settings_and_learns_from_the_new_rows(
     assert later.model.facts["chosen_on"] == "2026-03-04"
     for task, scorer in later.model.recommender.scorers_.items():
         old = before.model.recommender.scorers_[task]
-        assert scorer.blend == old.blend
+        assert scorer.choice.blend == old.choice.blend
         assert not np.array_equal(scorer.layers[0].weights, old.layers[0].weights)
 
 
@@ -435,7 +437,7 @@ def test_what_a_small_district_recommends_depends_on_its_data_alone(tables, nigh
     files, tasks = night(tables, settings_from=1000)
     assert tasks == ["next"]
     assert night(tables, "2026-06-01", settings_from=1000) == (files, ["next"])
-    assert json.loads(files["model.json"])["chosen_with"] == 1
+    assert b"chosen_with" not in files["model.json"], "by its own students alone"
     assert b"chosen_on" not in files["model.json"]
 
 
@@ -517,7 +519,10 @@ def test_settings_that_nobody_has_searched_do_not_serve_a_week(tables):
     given["students"] = given["students"].iloc[:15]
     given["sizes"] = asked(given)
     (made,) = each_district(**given)
-    assert made.model.recommender.scorers_["complete"].blend[0][0].member == "cosine"
+    assert (
+        made.model.recommender.scorers_["complete"].choice.blend[0][0].member
+        == "cosine"
+    )
     assert "chosen_on" not in made.model.facts
 
 
@@ -566,23 +571,66 @@ def test_what_fails_in_one_district_is_told(tables, monkeypatch):
         recommend_districts(**tables)
 
 
-def choices(result):
+def scorers(result):
     return {m.district_id: m.recommender.scorers_["next"] for m in result.models}
 
 
 def test_small_districts_share_one_search(tables, result, searches):
-    again = choices(recommend_districts(**tables))
+    again = scorers(recommend_districts(**tables))
     assert searches == ["next"]
     north, south, tiny = (again[d] for d in ("north", "south", "tiny"))
-    assert north.blend == south.blend == tiny.blend
-    assert north.table == south.table == tiny.table
+    assert north.choice == south.choice == tiny.choice
     # learned from their own rows, all the same
-    layers = [choice.layers[0].weights for choice in (north, south, tiny)]
+    layers = [scorer.layers[0].weights for scorer in (north, south, tiny)]
     assert not np.array_equal(layers[0], layers[1])
     for stored in result.models:
         assert stored.facts["chosen_with"] == 3
         card = stored.files()["card.md"].decode()
-        assert "chosen by the students of 3 districts together" in card
+        assert "by the students of the largest of them (3)" in card
+
+
+def test_nobody_is_told_the_bands_of_another_district(tables, monkeypatch):
+    # north alone is asked
+    monkeypatch.setattr(settings, "_TOGETHER", 200)
+    for name in ("students", "histories"):
+        own = tables[name].copy()
+        is_north = own["district_id"] == "north"
+        own["band"] = own["band"].mask(is_north, "north " + own["band"].astype(str))
+        tables = tables | {name: own}
+    found = {m.district_id: m for m in recommend_districts(**tables).models}
+    assert "chosen_with" not in found["north"].facts
+    assert b"| north " in found["north"].files()["card.md"], "its own students"
+    for other in ("south", "tiny"):
+        files = found[other].files()
+        assert not any(b"north" in content for content in files.values())
+        assert b"by the students of the largest of them (1)" in files["card.md"]
+
+
+def test_a_wide_search_asks_every_district_from_its_first_round(monkeypatch):
+    # more than half a million cells: the first round asks a part of the students
+    made = warehouse({"a": 900, "b": 700, "c": 600})["histories"]
+    names = [f"app{i}" for i in range(400)]
+    rng = np.random.default_rng(0)
+    samples = []
+    for _, own in made.groupby("district_id"):
+        used_at = own["first_used_on"]
+        rows = encode(own.assign(used_at=used_at, app_id=rng.choice(names, len(own))))
+        samples.append(rows)
+    asked = []
+    scores = Part.scores
+
+    def watched(part, candidate):
+        asked.append((id(part.gram), len(part.n_wanted)))
+        return scores(part, candidate)
+
+    monkeypatch.setattr(Part, "scores", watched)
+    selection.choose_next(samples)
+    of_districts = [n for _, n in asked[:3]]
+    assert len({gram for gram, _ in asked[:3]}) == 3
+    whole = [min(len(rows.students), 2500) for rows in samples]
+    shares = np.array(of_districts) / whole
+    assert sum(of_districts) < sum(whole)
+    assert shares.max() < 1.2 * shares.min()
 
 
 def test_a_shared_search_asks_the_students_of_every_district(tables):
@@ -619,7 +667,7 @@ def test_the_cost_of_a_search_does_not_grow_with_the_districts():
     assert searched(1000).districts == {*apps}
     for options in ({"pooling": False}, {"settings_from": 1000}):
         assert searched(1000, **options) == Small(set(), [])
-    assert searched(3000, settings_days=0).searched == ["d007"]
+    assert searched(3000, settings_days=0) == Small(set(), [])
     wide = Small.of({"a": 9, "b": 8}, {"a": 1001, "b": 1000}, Options())
     assert wide == Small({"b"}, ["b"])
     assert Small.of({}, {"a": 1}, Options()).searched == ["a"]
@@ -635,3 +683,16 @@ def test_who_used_nothing_does_not_make_a_district_one_to_search(tables, searche
     found = recommend_districts(**more).models
     assert searches == ["next"]
     assert [one.facts["chosen_with"] for one in found] == [3, 3, 3]
+
+
+def test_districts_that_can_ask_nobody_are_not_counted(tables):
+    history = tables["histories"]
+    start = pd.Timestamp("2026-01-05")
+    at_once = history["district_id"] == "south"
+    changed = history.assign(
+        first_used_on=history["first_used_on"].mask(at_once, start),
+        last_used_on=history["last_used_on"].mask(at_once, start),
+    )
+    found = recommend_districts(**tables | {"histories": changed}).models
+    with_others = {m.district_id: m.facts.get("chosen_with") for m in found}
+    assert with_others == {"north": 2, "south": None, "tiny": 2}

@@ -8,6 +8,7 @@ from trackline.recommender import reasons
 from trackline.recommender.frames import encode
 from trackline.recommender.model import Layer, Scorer
 from trackline.recommender.reasons import contributors, reason_texts
+from trackline.recommender.selection import Choice
 
 APPS = np.array(["art", "maps", "math", "read", "type"], dtype=object)
 ART, MAPS, MATH, READ, TYPE = range(5)
@@ -25,7 +26,7 @@ def rows():
 
 
 def scorer(*layers):
-    return Scorer([Layer(*layer) for layer in layers], [], [], {})
+    return Scorer([Layer(*layer) for layer in layers], Choice([], []))
 
 
 def weights(**cells):

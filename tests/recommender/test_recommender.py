@@ -1,5 +1,7 @@
 """The estimator: conventions of scikit-learn, determinism, what may be recommended."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -10,13 +12,14 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from trackline.recommender import Recommender
+from trackline.recommender.cold import BandPopularity
 from trackline.recommender.frames import FOLDS, encode, student_hashes
 from trackline.recommender.gram import blocks, gram_of
 from trackline.recommender.members import GRIDS, evened, solve
 from trackline.recommender.metrics import gini, hits, ndcg, ndcg_of, recall, top_k
-from trackline.recommender.selection import _by_solution
+from trackline.recommender.selection import Choice, _by_solution, choose
 from trackline.recommender.stream import fit_batches, recommend_batches
-from trackline.recommender.tasks import complete_task, next_task
+from trackline.recommender.tasks import Candidate, Part, complete_task, next_task
 
 
 @pytest.fixture(scope="module")
@@ -44,18 +47,20 @@ def test_missing_columns_and_empty_data_are_refused():
 def test_two_fits_give_the_same_bytes_and_row_order_does_not_matter(rows, fitted):
     again = Recommender(random_state=0).fit(rows.sample(frac=1, random_state=4))
     for name, scorer in fitted.scorers_.items():
-        assert again.scorers_[name].table == scorer.table
+        assert again.scorers_[name].choice == scorer.choice
         for one, other in zip(scorer.layers, again.scorers_[name].layers, strict=True):
             assert one.weights.tobytes() == other.weights.tobytes()
     pd.testing.assert_frame_equal(fitted.recommend(rows), again.recommend(rows))
 
 
 def test_edlae_is_tried_around_the_means_of_bands_where_there_are_some(rows, fitted):
-    tried = [r for r in fitted.scorers_["complete"].table if r["member"] == "edlae"]
+    tried = [
+        r for r in fitted.scorers_["complete"].choice.table if r["member"] == "edlae"
+    ]
     assert len(tried) <= 24
     assert sum("centred" in r["setting"] for r in tried) == 2
     without = Recommender(random_state=0).fit(rows.drop(columns="band"))
-    table = without.scorers_["complete"].table
+    table = without.scorers_["complete"].choice.table
     assert not any("centred" in r["setting"] for r in table)
 
 
@@ -149,7 +154,7 @@ def test_new_students_with_times_are_completed_known_ones_continued(rows, fitted
     held = student_hashes(rows.student_id.unique()) % FOLDS == 0
     kept = rows[~rows.student_id.isin(rows.student_id.unique()[held])]
     model = Recommender().fit(kept)
-    assert len(model.scorers_["complete"].table) > 10, "no fold may be needed"
+    assert len(model.scorers_["complete"].choice.table) > 10, "no fold may be needed"
 
 
 def test_a_task_that_was_not_trained_is_refused_by_name(rows):
@@ -247,6 +252,38 @@ def test_candidates_of_one_solution_are_solved_once_and_score_as_alone(rows):
             for part, score in zip(task.parts, scores, strict=True):
                 part.solved.clear()
                 np.testing.assert_array_equal(part.scores(candidate), score)
+
+
+def test_a_blend_solves_slim_once(rows):
+    encoded = encode(rows)
+    total = gram_of(blocks(encoded), len(encoded.apps))
+    task = complete_task(total, encoded, 0)
+    slims = [c for c in task.candidates if c.member == "slim"]
+    # the same setting under several decays is one solution
+    aged = [replace(c, tau=tau) for c in slims for tau in (None, 3.0, 30.0)]
+    chosen = choose(replace(task, candidates=aged, finer=None))
+    assert len({c.solved_by for c in aged}) > 1
+    assert len({c.solved_by for c, _ in chosen.blend}) == 1
+
+
+def test_weights_that_are_the_same_are_solved_once(rows, monkeypatch):
+    solved = []
+    plain = Part.weights
+
+    def watched(part, candidate):
+        solved.append(candidate.solved_by)
+        return plain(part, candidate)
+
+    monkeypatch.setattr(Part, "weights", watched)
+    encoded = encode(rows)
+    total = gram_of(blocks(encoded), len(encoded.apps))
+    setting = (("ridge", 0.2), ("sparsity", 0.0), ("even", 0))
+    blend = [(Candidate("slim", setting, tau), 1.0) for tau in (None, 3.0, 30.0)]
+    popularity = BandPopularity.of(encoded)
+    choices = {"complete": Choice(blend, [])}
+    model = Recommender().fit_gram(total, encoded, popularity, choices=choices)
+    assert len(solved) == 1
+    assert len(model.scorers_["complete"].layers) == 3
 
 
 def test_history_shares_fade_with_age():

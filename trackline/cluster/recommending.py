@@ -28,7 +28,6 @@ from trackline.recommender.pool import Pool
 from trackline.recommender.selection import Choice
 from trackline.recommender.settings import Options, Shared, Small, share_settings
 from trackline.recommender.sql import pooled_sql, students_sql, users_sql
-from trackline.recommender.tasks import Candidate
 
 __all__ = ["build", "co_use"]
 
@@ -114,28 +113,18 @@ class _Search:
                 for name, rows in here.items()
             }
 
-        split = map(rows_of, self.searched)
-        shared = share_settings((rows["apps"], rows) for rows in split)
+        split = ((district, rows_of(district)) for district in self.searched)
+        shared = share_settings((name, rows["apps"], rows) for name, rows in split)
         if shared is None:
             return None
-        choice = shared.choices["next"]
-        told = {
-            "districts": shared.districts,
-            "blend": [(c.describe(), weight) for c, weight in choice.blend],
-            "table": choice.table,
-            "by_band": choice.by_band,
-        }
+        choice = shared.choice
+        told = {**choice.describe(), "table": choice.table, "asked": shared.asked}
         return pa.table({"shared": [json.dumps(told)]})
 
 
 def _shared_of(told: str) -> Shared:
     content = json.loads(told)
-    choice = Choice(
-        [(Candidate.of(c), weight) for c, weight in content["blend"]],
-        content["table"],
-        {band: tuple(value) for band, value in content["by_band"].items()},
-    )
-    return Shared({"next": choice}, content["districts"])
+    return Shared(Choice.of(content, content["table"]), tuple(content["asked"]))
 
 
 def _among(co_use: DataFrame, apps: DataFrame) -> DataFrame:

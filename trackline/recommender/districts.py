@@ -210,7 +210,7 @@ def each_district(
 
     apps_of = dict(iter(apps.groupby("district_id", sort=True)))
     small = Small.of(sizes, {d: len(own) for d, own in apps_of.items()}, options)
-    shared = share_settings((apps_of[d], rows_of(d)) for d in small.searched)
+    shared = share_settings((d, apps_of[d], rows_of(d)) for d in small.searched)
 
     def given() -> Iterator[tuple]:
         for district, own in apps_of.items():
@@ -326,20 +326,25 @@ def _one(
     sample = use.sample()
     fingerprint = use.fingerprint()
     day = None
-    if "as_of" in own and options.is_large(np.count_nonzero(rows.lengths)):
+    is_large = options.is_large(np.count_nonzero(rows.lengths))
+    if "as_of" in own and is_large and options.settings_days > 0:
         day = pd.Timestamp(own["as_of"].iloc[0]).date()
-    stands = isinstance(settings, Shared) and len(spans_of(sample)) > 0
-    if isinstance(settings, Chosen) and day:
-        stands = stands_still(settings, district, apps, day, options)
-    if not stands:
-        settings = None
+    choices = None
+    if isinstance(settings, Shared) and len(spans_of(sample)):
+        choices = settings.choices(district)
+    elif (
+        isinstance(settings, Chosen)
+        and day
+        and stands_still(settings, district, apps, day, options)
+    ):
+        choices = settings.choices
     model = Recommender(random_state=options.random_state)
     model.fit_gram(
         total,
         sample,
         _popularity(total, pooled),
         borrowed,
-        settings.choices if settings else None,
+        choices,
         known_only=True,
     )
     # beside the sample, which validation asks, the matrix knows all of them
@@ -354,10 +359,10 @@ def _one(
         "rows": {name: len(here[name]) for name in ("students", "histories")},
         "options": asdict(options),
     }
-    if isinstance(settings, Shared):
-        facts["chosen_with"] = settings.districts
+    if isinstance(settings, Shared) and choices and not settings.is_of(district):
+        facts["chosen_with"] = len(settings.asked)
     elif day and model.is_searched:
-        facts["chosen_on"] = (settings.chosen_on if settings else day).isoformat()
+        facts["chosen_on"] = (settings.chosen_on if choices else day).isoformat()
     stored = StoredModel.of(district, model, local.drop(columns="district_id"), facts)
     k = int(own["top_n"].iloc[0]) if "top_n" in own else options.top_n
     table = recommendation_table(
@@ -375,7 +380,7 @@ def _one(
         once = pa.DictionaryArray.from_arrays(np.zeros(len(table), np.int64), [value])
         table = table.append_column(name, once)
     scorer = model.scorers_[model.task_of(rows)]
-    blend = ", ".join(dict.fromkeys(c.member for c, _ in scorer.blend))
+    blend = ", ".join(dict.fromkeys(c.member for c, _ in scorer.choice.blend))
     note = f"{blend} from {int(total.n_students)} students"
     if model.kappa_:
         note += f" and {model.kappa_:g} pooled ones"

@@ -42,9 +42,7 @@ class Scorer:
     """The trained model of one task: sum over layers of history(tau) @ weights."""
 
     layers: list[Layer]
-    blend: list[tuple[Candidate, float]]
-    table: list[dict]
-    by_band: dict[str, tuple[int, float]]
+    choice: Choice
 
     def scores(self, rows: Rows) -> np.ndarray:
         """Return students x apps."""
@@ -156,13 +154,11 @@ class Recommender(BaseEstimator):
             if pooled is not None:
                 self.kappa_, total = _with_pooled(total, pooled, sample, seed)
             if choices is not None:
-                total.directed = directed_count(sample)
                 for task, choice in choices.items():
                     self.scorers_[task] = _train(choice, total, sample)
                 return self
             foreseen = choose_next([sample])
             if foreseen is not None:
-                total.directed = directed_count(sample)
                 self.scorers_["next"] = _train(foreseen, total, sample)
                 if known_only:
                     return self
@@ -179,7 +175,8 @@ class Recommender(BaseEstimator):
     @property
     def is_searched(self) -> bool:
         """Whether validation chose the settings: there were students enough."""
-        return all("ndcg_10" in row for s in self.scorers_.values() for row in s.table)
+        tables = (scorer.choice.table for scorer in self.scorers_.values())
+        return all("ndcg_10" in row for table in tables for row in table)
 
     def task_of(self, rows: Rows) -> str:
         """Say which scorer fits these histories."""
@@ -310,6 +307,8 @@ def _train(choice: Choice, total: Gram, sample: Rows) -> Scorer:
         lengths = sample.lengths
         pairs = np.cumsum(lengths * np.minimum(lengths, 64) / 2)
         source = sample.select(np.flatnonzero(pairs <= max(_FINAL_PAIRS, pairs[0])))
+    if any(c.member in ("directed", "walk") for c, _ in choice.blend):
+        total.directed = directed_count(sample)
     part = Part(total, sample, sample.matrix(), source)
     solutions: dict[tuple, np.ndarray] = {}
     layers: dict[tuple, np.ndarray] = {}
@@ -324,7 +323,7 @@ def _train(choice: Choice, total: Gram, sample: Rows) -> Scorer:
         at = (candidate.tau, candidate.key)
         layers[at] = layers[at] + solved if at in layers else solved
     kept = [Layer(*at, b) for at, b in layers.items()]
-    return Scorer(kept, choice.blend, choice.table, choice.by_band)
+    return Scorer(kept, choice)
 
 
 def _with_pooled(

@@ -20,11 +20,41 @@ _FEWEST_TOLD = 10  # a band of fewer students is not told of
 
 @dataclass
 class Choice:
-    """A blend of candidates and the table of everything tried, best first."""
+    """A blend of candidates and the table of everything tried, best first.
+
+    Attributes
+    ----------
+    blend : list of (Candidate, float)
+    table : list of dict
+    by_band : dict of str to (int, float)
+        The students asked, and their NDCG@10.
+    """
 
     blend: list[tuple[Candidate, float]]
     table: list[dict]
     by_band: dict[str, tuple[int, float]] = field(default_factory=dict)
+
+    def describe(self) -> dict:
+        """Return blend and bands as plain data."""
+        return {
+            "blend": [c.describe() | {"weight": w} for c, w in self.blend],
+            "ndcg_by_band": {
+                band: {"students": students, "ndcg_10": value}
+                for band, (students, value) in self.by_band.items()
+            },
+        }
+
+    @classmethod
+    def of(cls, described: dict, table: list[dict]) -> Choice:
+        """Return the choice of what `describe` gives."""
+        return cls(
+            [(Candidate.of(c), c["weight"]) for c in described["blend"]],
+            table,
+            {
+                band: (one["students"], one["ndcg_10"])
+                for band, one in described["ndcg_by_band"].items()
+            },
+        )
 
 
 def choose_next(samples: Iterable[Rows]) -> Choice | None:
@@ -52,7 +82,8 @@ def choose(task: Task, joining: int = 2) -> Choice:
     Members within _ALIKE of the best are averaged: which of them is best is chance
     (+0.1 % on msstore and on OULAD against taking the best one, inside the training
     data). Up to `joining` others join, each at the weight that gains most,
-    while it gains at least 0.2 %. A blend of matrices fed the same history is one
+    while it gains at least 0.2 %. SLIM is solved once for a blend: a second one gained
+    nothing on msstore and OULAD. A blend of matrices fed the same history is one
     matrix.
     """
     first = task.narrow()
@@ -67,13 +98,15 @@ def choose(task: Task, joining: int = 2) -> Choice:
     members_best = {_kind(c): c for c in reversed(order)}.values()
     alike = [c for c in members_best if quality[c] >= (1 - _ALIKE) * quality[order[0]]]
     alike.sort(key=order.index)
+    alike = [c for at, c in enumerate(alike) if not _is_other_slim(c, alike[:at])]
     blend = [(c, 1.0) for c in alike]
     current = [sum(scores) for scores in zip(*(kept[c] for c in alike), strict=True)]
     level = _mean(task.quality(current))
     while len(blend) < len(alike) + joining:
         best: tuple | None = None
         for candidate in order:
-            if any(candidate == chosen for chosen, _ in blend):
+            chosen = [c for c, _ in blend]
+            if candidate in chosen or _is_other_slim(candidate, chosen):
                 continue
             for share in (0.15, 0.35, 0.8):
                 weight = share * len(alike)
@@ -104,6 +137,12 @@ def _by_solution(candidates: list[Candidate]) -> list[Candidate]:
     for at, candidate in enumerate(candidates):
         first.setdefault(candidate.solved_by, at)
     return sorted(candidates, key=lambda c: first[c.solved_by])
+
+
+def _is_other_slim(candidate: Candidate, chosen: list[Candidate]) -> bool:
+    """Whether it would be a second SLIM to solve: each costs as much as many others."""
+    solved = {c.solved_by for c in chosen if c.member == "slim"}
+    return candidate.member == "slim" and not solved <= {candidate.solved_by}
 
 
 def _mean(quality: np.ndarray) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from trackline.recommender.selection import Choice, choose_next
 from trackline.recommender.store import Chosen
+from trackline.recommender.tasks import spans_of
 from trackline.recommender.threads import one_thread
 from trackline.recommender.use import Use
 
@@ -47,7 +48,7 @@ class Options:
         Whether an app used before, but not counted as used now, may be recommended.
     settings_days : int
         Once in so many days a large district is searched for settings, on a day of its
-        own; its weights are learned anew by every build. 0: no district is large.
+        own; its weights are learned anew by every build. 0: every build searches.
     settings_from : int
         Students with an assessment and use from which a district is large.
     random_state : int
@@ -64,7 +65,7 @@ class Options:
 
     def is_large(self, students: int) -> bool:
         """Whether a district with so many students to ask is searched by itself."""
-        return self.settings_days > 0 and students >= self.settings_from
+        return students >= self.settings_from
 
 
 @dataclass(frozen=True)
@@ -103,22 +104,30 @@ class Small:
 
 @dataclass(frozen=True)
 class Shared:
-    """What a search over several small districts chose.
+    """What a search over small districts chose for `next`, the only task of theirs.
 
     Attributes
     ----------
-    choices : dict of str to Choice
-        By task: `next` alone.
-    districts : int
-        How many were searched.
+    choice : Choice
+    asked : tuple of str
+        The districts whose students were asked.
     """
 
-    choices: dict[str, Choice]
-    districts: int
+    choice: Choice
+    asked: tuple[str, ...]
+
+    def is_of(self, district: str) -> bool:
+        """Whether only the district's own students were asked."""
+        return self.asked == (district,)
+
+    def choices(self, district: str) -> dict[str, Choice]:
+        """Return what serves a district: bands are told to whom alone they are of."""
+        by_band = self.choice.by_band if self.is_of(district) else {}
+        return {"next": replace(self.choice, by_band=by_band)}
 
 
 def share_settings(
-    searched: Iterable[tuple[pd.DataFrame, dict[str, pa.Table | pd.DataFrame]]],
+    searched: Iterable[tuple[str, pd.DataFrame, dict[str, pa.Table | pd.DataFrame]]],
 ) -> Shared | None:
     """Search the settings that serve the students of several districts best.
 
@@ -127,9 +136,9 @@ def share_settings(
 
     Parameters
     ----------
-    searched : iterable of (DataFrame, dict)
-        A district's rows of `apps`, and of students and histories, as `one_district`
-        takes them.
+    searched : iterable of (str, DataFrame, dict)
+        A district, its rows of `apps`, and of students and histories, as
+        `one_district` takes them.
 
     Returns
     -------
@@ -137,13 +146,14 @@ def share_settings(
         None where too few students can be asked.
     """
     with one_thread():
-        samples = []
-        for own, here in searched:
+        samples = {}
+        for district, own, here in searched:
             apps = np.sort(own["app_id"].astype(str).to_numpy(object))
-            use = Use.of(here["histories"], here["students"], apps)
-            samples.append(use.sample())
-        choice = choose_next(samples)
-    return None if choice is None else Shared({"next": choice}, len(samples))
+            sample = Use.of(here["histories"], here["students"], apps).sample()
+            if len(spans_of(sample)):
+                samples[district] = sample
+        choice = choose_next(samples.values())
+    return None if choice is None else Shared(choice, tuple(samples))
 
 
 def stands_still(

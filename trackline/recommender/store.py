@@ -34,7 +34,6 @@ from trackline.recommender.cold import BandPopularity
 from trackline.recommender.members import MEMBERS
 from trackline.recommender.model import Layer, Recommender, Scorer
 from trackline.recommender.selection import Choice
-from trackline.recommender.tasks import Candidate
 
 __all__ = [
     "KEEP",
@@ -126,14 +125,10 @@ class StoredModel:
             "bands": model.popularity_.bands,
             "scorers": {
                 name: {
-                    "blend": [c.describe() | {"weight": w} for c, w in scorer.blend],
+                    **scorer.choice.describe(),
                     "layers": [
                         {"tau_days": la.tau, "age_from": la.key} for la in scorer.layers
                     ],
-                    "ndcg_by_band": {
-                        b: {"students": n, "ndcg_10": v}
-                        for b, (n, v) in scorer.by_band.items()
-                    },
                 }
                 for name, scorer in model.scorers_.items()
             },
@@ -146,7 +141,7 @@ class StoredModel:
         rows = [
             {"task": name} | row | {"setting": json.dumps(row["setting"])}
             for name, scorer in self.recommender.scorers_.items()
-            for row in scorer.table
+            for row in scorer.choice.table
         ]
         return pd.DataFrame(rows, columns=_TRIED)
 
@@ -276,14 +271,10 @@ def _choices(described: dict, validation: bytes) -> dict[str, Choice]:
         if row.get("age_from"):
             one["age_from"] = row["age_from"]
         tried.setdefault(row["task"], []).append(one)
-    choices = {}
-    for name, one in described["scorers"].items():
-        bands = {
-            b: (v["students"], v["ndcg_10"]) for b, v in one["ndcg_by_band"].items()
-        }
-        blend = [(Candidate.of(c), c["weight"]) for c in one["blend"]]
-        choices[name] = Choice(blend, tried.get(name, []), bands)
-    return choices
+    return {
+        name: Choice.of(one, tried.get(name, []))
+        for name, one in described["scorers"].items()
+    }
 
 
 def load(models: str, district_id: str, model_id: str | None = None) -> StoredModel:
@@ -324,10 +315,7 @@ def load(models: str, district_id: str, model_id: str | None = None) -> StoredMo
             Layer(la["tau_days"], la["age_from"], arrays[f"{name}_{number}"])
             for number, la in enumerate(one["layers"])
         ]
-        choice = choices[name]
-        model.scorers_[name] = Scorer(
-            layers, choice.blend, choice.table, choice.by_band
-        )
+        model.scorers_[name] = Scorer(layers, choices[name])
     facts = {k: described[k] for k in _FACTS if k in described}
     return StoredModel(described["model_id"], district_id, model, effects, facts)
 

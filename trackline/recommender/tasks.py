@@ -95,6 +95,14 @@ class Part:
         self.moments: dict = {}
         self.solved: dict[tuple, np.ndarray] = {}
 
+    def first(self, share: float) -> Part:
+        """Return the part with the first of the students to be predicted."""
+        few = np.arange(int(np.ceil(share * len(self.n_wanted))))
+        cut = Part(self.gram, self.histories.select(few), self.wanted[few], self.source)
+        # the same training set
+        cut.moments, cut.solved = self.moments, self.solved
+        return cut
+
     def history(self, tau: float | None, key: str) -> sparse.csr_matrix:
         """Return decayed histories, kept: every member is fed the same few.
 
@@ -152,6 +160,8 @@ class Task:
         How often every student stands in the parts, with other apps hidden.
     finer : callable, optional
         What to try next, given the leaders of the first round.
+    are_folds : bool
+        Whether the parts are folds of one district: the first tells most of it.
     """
 
     name: str
@@ -159,6 +169,7 @@ class Task:
     candidates: list[Candidate]
     times: int = 1
     finer: Callable[[list[Candidate]], list[Candidate]] | None = None
+    are_folds: bool = False
 
     @property
     def n_students(self) -> int:
@@ -166,16 +177,17 @@ class Task:
         return sum(len(part.n_wanted) for part in self.parts) // self.times
 
     def narrow(self) -> Task:
-        """Return the task cut to the first part and about _FIRST students x apps."""
-        first = self.parts[0]
-        limit = max(_FIRST // max(first.wanted.shape[1], 1), 1000)
+        """Return the task cut to about _FIRST students x apps.
+
+        Of folds the first is kept; districts keep a share each, for they differ.
+        """
+        widest = max(part.wanted.shape[1] for part in self.parts)
+        limit = max(_FIRST // max(widest, 1), 1000)
         if self.n_students <= limit:
             return self
-        few = np.arange(min(limit, len(first.n_wanted)))
-        cut = first.histories.select(few)
-        part = Part(first.gram, cut, first.wanted[few], first.source)
-        part.moments, part.solved = first.moments, first.solved
-        return replace(self, parts=[part])
+        kept = self.parts[:1] if self.are_folds else self.parts
+        share = min(limit / sum(len(part.n_wanted) for part in kept), 1.0)
+        return replace(self, parts=[part.first(share) for part in kept])
 
     def scores(self, candidate: Candidate) -> list[np.ndarray]:
         """Return the scores of every part."""
@@ -284,6 +296,7 @@ def complete_task(total: Gram, sample: Rows, seed: int) -> Task:
         list(_candidates(names, total)),
         times,
         lambda leaders: _centred(leaders, total),
+        are_folds=True,
     )
 
 
