@@ -4,7 +4,9 @@ import duckdb
 import numpy as np
 import pandas as pd
 
+from trackline.recommender import Options
 from trackline.recommender.gram import NO_BAND, Gram
+from trackline.recommender.pool import Pool
 from trackline.recommender.sql import gram_sql
 
 
@@ -92,4 +94,26 @@ def warehouse(sizes):
         "students": pd.concat(students, ignore_index=True),
         "histories": history,
         "co_use": co_use(history),
+    }
+
+
+def asked(tables):
+    """Count, by district, the students with an assessment and use."""
+    used = tables["students"].merge(tables["histories"])
+    return used.groupby("district_id")["student_id"].nunique()
+
+
+def large(tables, day="2026-03-04", **options):
+    """Give what `each_district` takes, for a district that is large from 100 on.
+
+    Its day for a search is Wednesday.
+    """
+    north = {n: t[t.district_id == "north"] for n, t in tables.items()}
+    return {
+        "apps": north["apps"].assign(as_of=pd.Timestamp(day)),
+        "students": north["students"],
+        "histories": north["histories"],
+        "pool": Pool.of(tables["co_use"]),
+        "sizes": asked(north),
+        "options": Options(**({"settings_from": 100} | options)),
     }
