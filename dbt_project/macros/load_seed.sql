@@ -1,7 +1,8 @@
 {#
     Seeds are read as RFC 4180 and nothing else. dbt-duckdb's own COPY lets DuckDB guess the
     quote: a column whose values stand in single quotes ('tis fun') then loses them, so an
-    application's name would depend on the names around it.
+    application's name would depend on the names around it. Lines may end in both ways, as
+    rows that a program appends do: what is no CSV has been refused before a seed is loaded.
 
     The one seed with user ids, role_assignments.csv, comes from Python with what stands for
     them where a pseudonym key is set, one row per district: no raw id is ever written.
@@ -28,7 +29,8 @@
                 delimiter ',',
                 quote '"',
                 escape '"',
-                nullstr ''
+                nullstr '',
+                strict_mode false
             )
         {% endif %}
     {% endset %}
