@@ -15,7 +15,7 @@ from trackline.recommender import Recommender
 from trackline.recommender.cold import BandPopularity
 from trackline.recommender.frames import FOLDS, encode, student_hashes
 from trackline.recommender.gram import blocks, gram_of
-from trackline.recommender.members import GRIDS, evened, solve
+from trackline.recommender.members import GRIDS, _ahead, evened, solve
 from trackline.recommender.metrics import gini, hits, ndcg, ndcg_of, recall, top_k
 from trackline.recommender.selection import Choice, _by_solution, choose
 from trackline.recommender.stream import fit_batches, recommend_batches
@@ -252,6 +252,15 @@ def test_candidates_of_one_solution_are_solved_once_and_score_as_alone(rows):
             for part, score in zip(task.parts, scores, strict=True):
                 part.solved.clear()
                 np.testing.assert_array_equal(part.scores(candidate), score)
+
+
+def test_what_rounds_have_ahead_is_the_rest_of_their_series():
+    assert _ahead([8.0, 4.0, 2.0]) == pytest.approx(2.0)
+    # the slower of the last two ratios: 3/4 leaves three times the last move
+    assert _ahead([9.0, 8.0, 2.0, 1.5]) == pytest.approx(4.5)
+    # a beginning tells no ratio, and what grows is far from its end
+    assert _ahead([8.0, 4.0]) == _ahead([0.0, 0.0, 1.0]) == np.inf
+    assert _ahead([1.0, 2.0, 4.0]) > 100
 
 
 def test_a_blend_solves_slim_once(rows):
