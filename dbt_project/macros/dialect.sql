@@ -146,3 +146,13 @@
     select explode(sequence(min({{ first }}), max({{ last }}), interval 1 day)) as usage_date
     from {{ relation }}
 {%- endmacro %}
+
+{#- after the name of a CTE: read twice it is worked out twice. DuckDB would keep its rows,
+    which for the rows of a load costs as much again as the load -#}
+{% macro not_materialized() -%}
+    {{ return(adapter.dispatch("not_materialized", "trackline")()) }}
+{%- endmacro %}
+
+{% macro default__not_materialized() -%} {%- endmacro %}
+
+{% macro duckdb__not_materialized() -%} not materialized {%- endmacro %}

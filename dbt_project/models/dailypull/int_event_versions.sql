@@ -13,7 +13,7 @@
 }}
 -- depends_on: {{ ref("int_superseded_events") }}, {{ ref("int_usage_marks") }}
 with
-    events as (
+    events as {{ not_materialized() }} (
         select
             district_id,
             event_id,
@@ -65,7 +65,7 @@ with
             log.user_id is not null and not log.is_anonymous and guests.user_id is null
     ),
 
-    all_events as (
+    all_events as {{ not_materialized() }} (
         select *
         from events
         union all

@@ -12,7 +12,9 @@
     )
 }}
 with
-    staged as (select * from {{ ref("stg_moodle__log") }} where is_loaded),
+    staged as {{ not_materialized() }} (
+        select * from {{ ref("stg_moodle__log") }} where is_loaded
+    ),
 
     standard_log as (
         select
@@ -104,7 +106,7 @@ with
         where table_name = 'moodle/log'
     ),
 
-    both_logs as (
+    both_logs as {{ not_materialized() }} (
         select *
         from standard_log
         union all

@@ -14,7 +14,7 @@
     )
 }}
 with
-    records as (
+    records as {{ not_materialized() }} (
         select
             *,
             case
@@ -31,7 +31,7 @@ with
 
     newest_files as ({{ newest_snapshots("stg_moodle__records", "like 'moodle/%'") }}),
 
-    snapshot_rows as (
+    snapshot_rows as {{ not_materialized() }} (
         select
             records.* {{ except_columns(["rule", "column_name", "value", "is_loaded"]) }}
         from records

@@ -17,7 +17,7 @@
     )
 }}
 with
-    scores as (
+    scores as {{ not_materialized() }} (
         select
             district_id,
             student_id,
@@ -87,7 +87,7 @@ with
         ),
     {%- endif %}
 
-    versions as (
+    versions as {{ not_materialized() }} (
         select *
         from scores
         union all

@@ -9,7 +9,7 @@
     )
 }}
 with
-    students as (
+    students as {{ not_materialized() }} (
         select
             district_id,
             student_id,
@@ -24,7 +24,7 @@ with
 
     newest_files as ({{ newest_snapshots("stg_landing__students", "= 'students'") }}),
 
-    snapshot_rows as (
+    snapshot_rows as {{ not_materialized() }} (
         select students.*
         from students
         inner join

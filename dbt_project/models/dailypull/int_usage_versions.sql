@@ -26,7 +26,7 @@
 -- depends_on: {{ ref("int_event_bounds") }}, {{ ref("int_event_versions") }}
 -- depends_on: {{ ref("int_districts") }}
 with
-    daily_totals as (
+    daily_totals as {{ not_materialized() }} (
         select
             district_id,
             student_id,
@@ -96,7 +96,7 @@ with
         ),
     {%- endif %}
 
-    versions as (
+    versions as {{ not_materialized() }} (
         select *
         from daily_totals
         union all
