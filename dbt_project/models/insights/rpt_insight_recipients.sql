@@ -31,23 +31,13 @@ with
     ),
 
     active_enrolments as (
-        select distinct
-            enrolments.district_id,
-            enrol.courseid as course_id,
-            enrolments.userid as user_id,
-        from {{ moodle("user_enrolments") }} as enrolments
+        select distinct enrolments.district_id, enrolments.course_id, enrolments.user_id
+        from {{ ref("int_active_enrolments") }} as enrolments
         inner join
-            {{ moodle("enrol") }} as enrol
-            on enrolments.district_id = enrol.district_id
-            and enrolments.enrolid = enrol.id
-        inner join sites on enrolments.district_id = sites.district_id
-        where
-            coalesce(enrolments.status, 0) = 0
-            and coalesce(enrol.status, 0) = 0
-            and coalesce(enrolments.timestart, 0) <= sites.now_at
-            and (
-                coalesce(enrolments.timeend, 0) = 0 or enrolments.timeend > sites.now_at
-            )
+            sites
+            on enrolments.district_id = sites.district_id
+            and enrolments.starts_at <= sites.now_at
+            and coalesce(enrolments.ends_at > sites.now_at, true)
     ),
 
     in_courses as (

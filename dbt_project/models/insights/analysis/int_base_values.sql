@@ -96,6 +96,27 @@ with
             )
     ),
 
+    -- whom a course's calendar concerns: who learns there and may enter
+    learners as (
+        select distinct
+            students.district_id,
+            students.course_id,
+            students.user_id,
+            active.starts_at,
+            active.ends_at,
+        from {{ ref("int_moodle_enrolments") }} as students
+        inner join
+            {{ ref("int_active_enrolments") }} as active
+            on students.district_id = active.district_id
+            and students.course_id = active.course_id
+            and students.user_id = active.user_id
+        inner join
+            courses
+            on students.district_id = courses.district_id
+            and students.course_id = courses.course_id
+            and courses.is_visible
+    ),
+
     due_events as (
         select
             asked.district_id,
@@ -114,16 +135,17 @@ with
             and events.type = 1
             and coalesce(events.visible, 1) = 1
         left join
-            {{ ref("int_moodle_enrolments") }} as enrolments
-            on asked.district_id = enrolments.district_id
-            and asked.user_id = enrolments.user_id
-            and events.courseid = enrolments.course_id
-            and coalesce(enrolments.ends_at, asked.time_start) >= asked.time_start
+            learners
+            on asked.district_id = learners.district_id
+            and asked.user_id = learners.user_id
+            and events.courseid = learners.course_id
+            and learners.starts_at <= asked.time_start
+            and coalesce(learners.ends_at > asked.time_start, true)
         where
             case
                 when events.userid is not null
                 then events.userid = asked.user_id
-                else enrolments.user_id is not null
+                else learners.user_id is not null
             end
         group by asked.district_id, asked.user_id, asked.time_start, asked.time_end
     ),
