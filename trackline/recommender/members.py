@@ -89,16 +89,16 @@ def slim(gram: Gram, ridge: float, sparsity: float, even: float) -> np.ndarray:
     weights, dual = np.zeros_like(start), np.zeros_like(start)
     bound = np.float32(sparsity * gram.n_students / rho)
     moves: list[float] = []
+    free = start.copy()
     for _ in range(_ROUNDS):
-        last = weights
-        free = start + precision @ (weights - dual)
         free -= precision * (np.diag(free) / np.diag(precision))
         dual += _RELAXED * free + (1 - _RELAXED) * weights
-        weights = np.maximum(dual - bound, 0.0)
+        last, weights = weights, np.maximum(dual - bound, 0.0)
         dual -= weights
         moves.append(float(np.abs(weights - last).sum()))
         if _ahead(moves) <= _NEAR * weights.sum():
             break
+        free = start + precision @ (weights - dual)
     np.fill_diagonal(weights, 0.0)
     return weights.astype(float)
 
