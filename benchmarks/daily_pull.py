@@ -150,7 +150,8 @@ def write_table(rows: int, night_rows: int, lines: list[str]) -> None:
         ]
     )
     text = path.read_text() if path.exists() else "# Measured\n\n"
-    kept = [part for part in text.split("\n## ") if not heading.endswith(part[:40])]
+    title = heading.removeprefix("## ")
+    kept = [part for part in text.split("\n## ") if not part.startswith(title)]
     path.write_text("\n## ".join(kept).rstrip() + "\n\n" + section)
 
 
