@@ -13,24 +13,30 @@
     cast(from_utc_timestamp({{ at }}, {{ time_zone }}) as date)
 {%- endmacro %}
 
-{#- numerator / denominator of decimals >= 0, half up to 6 places, never through a float:
-    both have the same scale, given in places -#}
-{% macro divide(numerator, denominator, places=6) -%}
-    {{ return(adapter.dispatch("divide", "trackline")(numerator, denominator, places)) }}
+{#- numerator / denominator of decimals >= 0, half up to so many places, never through a
+    float: both have the same scale -#}
+{% macro divide(numerator, denominator, scale=6, places=6) -%}
+    {{
+        return(
+            adapter.dispatch("divide", "trackline")(numerator, denominator, scale, places)
+        )
+    }}
 {%- endmacro %}
 
-{% macro duckdb__divide(numerator, denominator, places) -%}
-    {%- set scale = "1" ~ "0" * places -%}
-    {%- set n = "cast(" ~ numerator ~ " * " ~ scale ~ " as hugeint)" -%}
-    {%- set d = "cast(" ~ denominator ~ " * " ~ scale ~ " as hugeint)" -%}
+{% macro duckdb__divide(numerator, denominator, scale, places) -%}
+    {%- set n = "cast(" ~ numerator ~ " * 1" ~ "0" * scale ~ " as hugeint)" -%}
+    {%- set d = "cast(" ~ denominator ~ " * 1" ~ "0" * scale ~ " as hugeint)" -%}
     cast(
-        cast(({{ n }} * 2000000 + {{ d }}) // (2 * {{ d }}) as decimal(24, 0))
-        * cast(0.000001 as decimal(7, 6)) as decimal(18, 6)
+        cast(({{ n }} * 1{{ "0" * places }} + ({{ d }} // 2)) // {{ d }} as decimal(24, 0))
+        * cast(0.{{ "0" * (places - 1) }}1 as decimal({{ places + 1 }}, {{ places }}))
+        as decimal({{ 12 + places }}, {{ places }})
     )
 {%- endmacro %}
 
-{% macro spark__divide(numerator, denominator, places) -%}
-    cast(round({{ numerator }} / {{ denominator }}, 6) as decimal(18, 6))
+{#- Spark gives a quotient what 38 digits leave after the point: with operands of at most
+    26 digits, 12 of them after it, that is 12 -#}
+{% macro spark__divide(numerator, denominator, scale, places) -%}
+    cast({{ numerator }} / {{ denominator }} as decimal({{ 12 + places }}, {{ places }}))
 {%- endmacro %}
 
 {#- the day on which the school year of a date began; school years begin on a day of a

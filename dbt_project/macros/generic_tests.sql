@@ -42,3 +42,15 @@
             model.{{ name }}{{ ", " if not loop.last }}
         {% endfor %}
 {% endtest %}
+
+{#- A district that is disabled, or no longer configured, stands in its facts alone:
+    somebody was promised that it is not shown. -#}
+{% test only_enabled_districts(model) %}
+    select distinct model.district_id
+    from {{ model }} as model
+    left join
+        {{ ref("int_districts") }} as districts
+        on model.district_id = districts.district_id
+        and districts.is_enabled
+    where districts.district_id is null
+{% endtest %}

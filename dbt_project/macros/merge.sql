@@ -122,10 +122,3 @@
 {% macro duckdb__except_columns(names) -%} exclude ({{ names | join(", ") }}) {%- endmacro %}
 
 {% macro spark__except_columns(names) -%} except ({{ names | join(", ") }}) {%- endmacro %}
-
-{#- how two deliveries of one day of use are told apart: INTERFACE section 2, Versions -#}
-{% macro usage_version() -%}
-    {{- return(
-        ["source_rank", "updated_at", "file_modified_at", "path", "record_number"]
-    ) -}}
-{%- endmacro %}

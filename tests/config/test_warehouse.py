@@ -199,3 +199,26 @@ def test_the_config_tests_of_learning_analytics_find_what_reaches_nobody(
         "config_role_assignments": 1,  # a teacher may do nothing here
         "config_analytics_settings": 1,  # a server without a port
     }
+
+
+def test_a_server_is_named_by_the_rows_of_every_site_and_of_its_own(project) -> None:
+    project.configure([{"district_id": "north"}, {"district_id": "south"}])
+    project.write_seed(
+        "analytics_settings",
+        [
+            {"district_id": "*", "name": "host", "value": "example.org"},
+            {"district_id": "north", "name": "port", "value": "5000"},
+            {"district_id": "north", "name": "predictionsprocessor", "value": "server"},
+        ],
+    )
+    assert project.dbt("seed").success
+    assert warnings(project, "config_analytics_settings") == {}
+    with (project.seeds / "prediction_models.csv").open() as file:
+        models = [row for row in csv.DictReader(file) if row["enabled"] == "true"]
+    models[0]["predictions_processor"] = "server"
+    project.write_seed("prediction_models", models)
+    assert project.dbt("seed").success
+    # south has no port
+    assert warnings(project, "config_analytics_settings") == {
+        "config_analytics_settings": 1
+    }

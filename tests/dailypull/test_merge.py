@@ -194,3 +194,43 @@ def test_another_time_zone_moves_the_days_of_all_events(project):
     project.configure([{"time_zone": "UTC"}])
     project.pull()
     assert project.table(FACT, BRIEF) == [first, second]
+
+
+def test_a_mean_of_scores_is_rounded_once(project):
+    project.configure([{"district_id": "north", "score_basis": "mean"}])
+    score = {"student_id": "1", "measure": "assessment"}
+    project.deliver(
+        "north/scores/1.csv",
+        [
+            {**score, "score": "2", "max_score": "3", "measured_on": "2025-02-01"},
+            {**score, "score": "1", "max_score": "2", "measured_on": "2025-02-02"},
+        ],
+    )
+    project.pull()
+    assert project.rows("select score::varchar from fct_scores order by 1") == [
+        ("50.000000",),
+        ("66.666667",),
+    ]
+    # (66.666667 + 50) / 2 would round up
+    assert project.rows("select score::varchar from dim_students") == [("58.333333",)]
+
+
+def test_an_event_of_somebody_else_in_another_time_zone_leaves_nothing(project):
+    event = {
+        "event_id": "e1",
+        "student_id": "x",
+        "app_id": "alpha",
+        "occurred_at": "2025-02-01T03:00:00Z",
+        "duration_seconds": "60",
+    }
+    columns = "student_id, usage_date::varchar, usage_minutes::int"
+    project.configure([{"district_id": "north", "time_zone": "UTC"}])
+    project.deliver("north/events/1.csv", [event])
+    project.pull()
+    assert project.table(FACT, columns) == [("x", "2025-02-01", 1)]
+    project.configure([{"district_id": "north", "time_zone": "America/Denver"}])
+    project.deliver(
+        "north/events/2.csv", [{**event, "student_id": "y"}], "2025-03-01T05:00:00"
+    )
+    project.pull()
+    assert project.table(FACT, columns) == [("y", "2025-01-31", 1)]

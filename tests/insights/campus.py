@@ -269,6 +269,7 @@ class Campus(Site):
         # 50 is enough; no grade counts as 0
         for user_id, grade in ((101, 50), (102, "49.99"), (103, ""), (105, 80)):
             self.grade(30, user_id, grade)
+        self.grade(30, 106, 80, NOW + 1)  # nobody knows of it yet
         # 104 completed after the end
         for user_id, at in (
             (101, A_START + DAY),

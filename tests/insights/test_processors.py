@@ -143,6 +143,11 @@ def test_evaluation_writes_pages_and_the_best_interval(project):
         evaluation.evaluate(settings, ["no_teaching"])
     with pytest.raises(RefusedError, match="nonsense"):
         evaluation.evaluate(settings, ["nonsense"])
+    # what a site is told stays in its files, and is not shown once it is disabled
+    project.configure([{"district_id": "north", "enabled": "false"}])
+    build(project)
+    assert project.table("int_model_evaluations")
+    assert project.table("rpt_model_evaluations") == []
 
 
 @pytest.mark.parametrize(

@@ -307,10 +307,13 @@ def test_the_log_is_use_and_the_grades_are_scores(built):
         ("mod_forum", 2),
         ("mod_quiz", 1),
     ]
-    # neither the guest, nor the system's user 0, nor the anonymous row
+    # neither the system's user 0 nor the anonymous row; the guest is nowhere a student
     assert built.rows(
-        "select count(*) from fct_daily_usage where student_id in ('0', '1')"
+        "select count(*) from fct_daily_usage where student_id = '0'"
     ) == [(0,)]
+    assert built.rows("select count(*) from dim_students where student_id = '1'") == [
+        (0,)
+    ]
     assert built.rows(
         "select count(*) from fct_daily_usage where student_id = '105'"
         " and usage_date > '2025-01-01'"

@@ -262,7 +262,8 @@ def test_targets(built):
             )
         )
 
-    # 101 has 50 of 50 to pass, 102 49.99, 103 an empty grade, 105 80, the others none
+    # 101 has 50 of 50 to pass, 102 49.99, 103 an empty grade, 105 80, 106 tomorrow, the
+    # others none
     assert labels("grade") == all_but(1, s101=0, s105=0)
     # 101 completed, 104 after the end; 102 and 103 have a row without a time
     assert labels("completion") == all_but(1, s101=0, s104=0)

@@ -45,7 +45,11 @@ def test_the_estimate_is_least_squares_with_robust_variances(schools, alike):
     # a grade that is another name of the band: the columns explain one another
     grade = students.band if alike else students.band.map(lambda band: "all")
     students = students.assign(grade_level=grade)
+    # its minutes are use, its effect is nobody's question
+    uses["is_recommendable"] = uses.app_id != "app05"
     fit = fit_district(students.sample(frac=1, random_state=0), uses)
+    assert "app05" not in fit.apps
+    assert "app05" in fit_district(students, uses.drop(columns="is_recommendable")).apps
 
     minutes = uses.pivot_table(
         index="student_id", columns="app_id", values="usage_minutes", aggfunc="sum"

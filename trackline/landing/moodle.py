@@ -28,16 +28,15 @@ _COLUMNS = {
     "competency_coursecomp": "courseid competencyid",
     "competency_usercompcourse": "userid:user courseid competencyid proficiency",
     "context": "contextlevel instanceid:text path:text=context_path",
-    "course": "category sortorder format:text startdate enddate visible"
-    " enablecompletion",
-    "course_completion_criteria": "course criteriatype",
+    "course": "category format:text startdate enddate visible enablecompletion",
+    "course_completion_criteria": "course",
     "course_completions": "userid:user course timecompleted",
-    "course_modules": "course module instance section visible completion"
-    " availability:text deletioninprogress",
+    "course_modules": "course module instance section visible availability:text"
+    " deletioninprogress",
     "course_sections": "course section visible availability:text",
     "data": "course timeavailableto",
     "enrol": "status courseid",
-    "event": "courseid userid:user eventtype:text type visible timestart timesort",
+    "event": "courseid userid:user type visible timestart timesort",
     "feedback": "course timeclose publish_stats",
     "grade_grades": "itemid userid:user finalgrade:decimal timecreated timemodified",
     "grade_items": "courseid itemtype:text itemmodule:text iteminstance gradetype"
@@ -50,8 +49,8 @@ _COLUMNS = {
     "scorm": "course timeclose",
     "user_enrolments": "status enrolid userid:user timestart timeend timecreated",
     "workshop": "course submissionend",
-    "logstore_standard_log": "eventname:text component:text crud:text contextid"
-    " contextlevel courseid anonymous timecreated userid:user",
+    "logstore_standard_log": "eventname:text component:text crud:text contextlevel"
+    " courseid anonymous timecreated userid:user",
     "log": "time=timecreated userid:user course=courseid module:text"
     " cmid=contextinstanceid action:text",
 }

@@ -188,7 +188,7 @@ def each_district(
     outcomes : DataFrame or callable, optional
         district_id and the columns of `outcome.fit_district`.
     outcome_uses : DataFrame or callable, optional
-        district_id, student_id, app_id, usage_minutes strictly between the two scores.
+        district_id and the columns that `outcome.fit_district` takes of uses.
     options : Options, optional
     chosen : callable, optional
         Gives the settings that a large district keeps.

@@ -148,12 +148,14 @@ def fit_district(
         student_id, prior_score, later_score; optionally earlier_score (before the
         prior one), band, grade_level, school_id. One row per student.
     uses : Table or DataFrame
-        student_id, app_id, usage_minutes strictly between prior and later score.
+        student_id, app_id, usage_minutes strictly between prior and later score;
+        optionally is_recommendable: effects of the others are not estimated, their
+        minutes count as use.
 
     Returns
     -------
     Outcome or None
-        None if no app has MIN_ARM students on either side.
+        None if no recommendable app has MIN_ARM students on either side.
     """
     students, uses = as_table(students), as_table(uses)
     scored = ~np.isnan(_numbers(students, "prior_score"))
@@ -173,6 +175,8 @@ def fit_district(
     )
     used = (minutes > 0).astype(float)
     both = _arms(used) >= MIN_ARM
+    if "is_recommendable" in uses.column_names:
+        both &= np.isin(np.arange(len(names)), app[_flags(uses, "is_recommendable")])
     if not both.any():
         return None
     used = used[:, np.flatnonzero(both)]
@@ -209,6 +213,11 @@ def fit_district(
 def _numbers(table: pa.Table, name: str) -> np.ndarray:
     """Return a column of numbers, shape (n,); nan where it is null."""
     return table[name].cast(pa.float64()).to_numpy()
+
+
+def _flags(table: pa.Table, name: str) -> np.ndarray:
+    """Return a column of truths, shape (n,)."""
+    return table[name].to_numpy().astype(bool)
 
 
 def _arms(used: sparse.csr_array) -> np.ndarray:

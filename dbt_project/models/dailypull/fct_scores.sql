@@ -1,29 +1,5 @@
--- one row per measurement that nobody has withdrawn; the school year follows the seed,
--- so it is told here and not stored
+-- one row per measurement that nobody has withdrawn
 {{ config(materialized="view") }}
-with
-    versions as (select * from {{ ref("int_score_versions") }}),
-    districts as (
-        select district_id, school_year_month, school_year_day
-        from {{ ref("int_districts") }}
-    ),
-
-    dated as (
-        select
-            versions.*,
-            {{
-                school_year_start(
-                    "versions.measured_on",
-                    "coalesce(districts.school_year_month, 8)",
-                    "coalesce(districts.school_year_day, 1)",
-                )
-            }} as school_year_starts_on,
-        from versions
-        -- a district that left the configuration keeps its facts
-        left join districts on versions.district_id = districts.district_id
-        where not versions.is_deleted
-    )
-
 select
     district_id,
     student_id,
@@ -32,7 +8,7 @@ select
     app_id,
     assessment_id,
     measured_on,
-    cast({{ school_year("school_year_starts_on") }} as integer) as school_year,
-    score,
+    school_year,
+    cast(score as decimal(18, 6)) as score,
     updated_at,
-from dated
+from {{ ref("int_scores") }}

@@ -36,7 +36,6 @@ with
                 "predictionsprocessor",
                 "logstore",
                 "defaulttimesplittingsevaluation",
-                "modeltimelimit",
                 "modeinstruction",
                 "percentonline",
                 "typeinstitution",
@@ -59,9 +58,6 @@ select
     coalesce(
         named.defaulttimesplittingsevaluation, 'quarters_accum quarters single_range'
     ) as evaluation_intervals,
-    cast(
-        coalesce(nullif(named.modeltimelimit, ''), '1200') as integer
-    ) as model_time_limit,
     -- what districts.csv says of the site goes before Moodle's own settings
     coalesce(
         nullif(districts.instruction_mode, ''), nullif(named.modeinstruction, '')

@@ -8,9 +8,8 @@ select
     apps.district_id,
     apps.app_id,
     coalesce(nullif(apps.app_name, ''), apps.app_id) as app_name,
-    nullif(apps.subject, '') as subject,
     lower(coalesce(nullif(apps.recommendable, ''), 'true'))
-    in ('true', 't', 'yes', 'y', '1') as is_recommendable,
+    = 'true' as is_recommendable,
     cast(nullif(apps.weekly_minutes_goal, '') as decimal(18, 6)) as weekly_minutes_goal,
     cast(nullif(apps.seats, '') as bigint) as seats,
     cast(nullif(apps.annual_cost, '') as decimal(18, 6)) as annual_cost,

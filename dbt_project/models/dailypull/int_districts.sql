@@ -37,8 +37,7 @@ with
             coalesce(
                 cast(nullif(hold_usage_drop, '') as decimal(18, 6)), 50
             ) as hold_usage_drop,
-            lower(coalesce(nullif(enabled, ''), 'true'))
-            in ('true', 't', 'yes', 'y', '1') as is_enabled,
+            lower(coalesce(nullif(enabled, ''), 'true')) = 'true' as is_enabled,
             instruction_mode,
             percent_online,
             institution_type,
@@ -101,5 +100,4 @@ select
     school_year_day,
     is_in_grace,
     school_year_starts_on,
-    {{ school_year("school_year_starts_on") }} as school_year,
 from settled

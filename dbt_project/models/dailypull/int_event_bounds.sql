@@ -39,7 +39,10 @@ with
             counted
             on superseded.district_id = counted.district_id
             and superseded.merged_in > counted.counted_to
-            and superseded.was_merged_in <= counted.counted_to
+            and (
+                superseded.was_merged_in <= counted.counted_to
+                or counted.is_counted_anew
+            )
     ),
 
     touched as (

@@ -67,7 +67,7 @@ select
             divide(
                 "cast(sum(microseconds) as decimal(28, 0))",
                 "cast(60000000 as decimal(28, 0))",
-                places=0,
+                scale=0,
             )
         }},
         cast(1440 as decimal(18, 6))

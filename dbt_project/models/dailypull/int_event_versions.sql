@@ -1,12 +1,15 @@
 -- one row per event: a repeated event_id counts once, as its newest delivery tells it
+{% set key = ["district_id", "event_id"] %}
+{% set version = ["file_modified_at", "path", "record_number"] %}
 {{
     config(
         materialized="incremental",
         incremental_strategy="newest_version",
-        unique_key=["district_id", "event_id"],
+        unique_key=key,
         meta={
-            "version": ["file_modified_at", "path", "record_number"],
+            "version": version,
             "superseded": "int_superseded_events",
+            "keep": "student_id is not null",
         },
         pre_hook="{{ forget_counted('int_superseded_events', ['int_usage_versions']) }}",
     )
@@ -34,14 +37,13 @@ with
         where status = 'new'
     ),
 
-    guests as (select district_id, user_id from {{ ref("int_guests") }}),
-
-    -- rows of nobody, of the guest account and anonymous ones are no student's
+    -- rows of nobody and anonymous ones are no student's: they replace what an earlier
+    -- delivery told, and are not kept
     log_rows as (
         select
             log.district_id,
             'moodle-log-' || log.id as event_id,
-            log.user_id as student_id,
+            case when not log.is_anonymous then log.user_id end as student_id,
             log.component as app_id,
             {{ timestamp_of("log.happened_at") }} as occurred_at,
             cast(null as decimal(18, 6)) as duration_seconds,
@@ -57,12 +59,6 @@ with
             {{ ref("int_analytics_settings") }} as settings
             on log.district_id = settings.district_id
             and log.logstore = settings.logstore
-        left join
-            guests
-            on log.district_id = guests.district_id
-            and log.user_id = guests.user_id
-        where
-            log.user_id is not null and not log.is_anonymous and guests.user_id is null
     ),
 
     all_events as {{ not_materialized() }} (
@@ -77,11 +73,12 @@ with
         {{
             newest_rows(
                 "all_events",
-                key=["district_id", "event_id"],
-                version=["file_modified_at", "path", "record_number"],
+                key=key,
+                version=version,
             )
         }}
     )
 
 select newest.*, {{ merge_number() }} as merged_in,
 from newest
+{% if not is_incremental() %} where student_id is not null {% endif %}

@@ -1,10 +1,12 @@
 -- one row per user, insight and action: what a user has done with an insight
+{% set key = ["district_id", "user_id", "insight_id", "action"] %}
+{% set version = ["acted_at", "file_modified_at", "path", "record_number"] %}
 {{
     config(
         materialized="incremental",
         incremental_strategy="newest_version",
-        unique_key=["district_id", "user_id", "insight_id", "action"],
-        meta={"version": ["acted_at", "file_modified_at", "path", "record_number"]},
+        unique_key=key,
+        meta={"version": version},
     )
 }}
 with
@@ -25,7 +27,7 @@ with
     {{
         newest_rows(
             "actions",
-            key=["district_id", "user_id", "insight_id", "action"],
-            version=["acted_at", "file_modified_at", "path", "record_number"],
+            key=key,
+            version=version,
         )
     }}

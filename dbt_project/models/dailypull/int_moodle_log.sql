@@ -1,12 +1,14 @@
 -- one row per row of a site's log, of either store, in one form: a row is an event in a
 -- course or one of its modules; the legacy store's words are translated here
+{% set key = ["district_id", "logstore", "id"] %}
+{% set version = ["file_modified_at", "path", "record_number"] %}
 {{
     config(
         materialized="incremental",
         incremental_strategy="newest_version",
-        unique_key=["district_id", "logstore", "id"],
+        unique_key=key,
         meta={
-            "version": ["file_modified_at", "path", "record_number"],
+            "version": version,
             "sort": "happened_at",
         },
     )
@@ -117,8 +119,8 @@ with
     {{
         newest_rows(
             "both_logs",
-            key=["district_id", "logstore", "id"],
-            version=["file_modified_at", "path", "record_number"],
+            key=key,
+            version=version,
         )
     }}
 {% if not is_incremental() %} order by happened_at {% endif %}

@@ -75,9 +75,10 @@ select
     as measured_on,
     {{
         divide(
-            "cast(grades.score as decimal(24, 12)) * 100",
+            "cast(grades.score * 100 as decimal(26, 12))",
             "cast(grades.max_score as decimal(24, 12))",
-            12,
+            scale=12,
+            places=12,
         )
     }} as score,
     {{ timestamp_of("grades.graded_at") }} as updated_at,

@@ -1,19 +1,25 @@
 -- depends_on: {{ ref("stg_landing__files") }}
--- one row per score key: its newest version, withdrawn ones too
+-- one row per score key: its newest version, withdrawn ones too. Grades come as
+-- snapshots: what the newest says of a grade holds, whenever it was given
+{% set key = [
+    "district_id",
+    "student_id",
+    "measure",
+    "subject",
+    "app_id",
+    "assessment_id",
+    "measured_on",
+] %}
+{% set version = ["updated_at", "file_modified_at", "path", "record_number"] %}
 {{
     config(
         materialized="incremental",
         incremental_strategy="newest_version",
-        unique_key=[
-            "district_id",
-            "student_id",
-            "measure",
-            "subject",
-            "app_id",
-            "assessment_id",
-            "measured_on",
-        ],
-        meta={"version": ["updated_at", "file_modified_at", "path", "record_number"]},
+        unique_key=key,
+        meta={
+            "version": version,
+            "always": "kept.path = 'moodle' and fresh.path = 'moodle'",
+        },
     )
 }}
 with
@@ -29,7 +35,15 @@ with
             case
                 when is_deleted
                 then null
-                else {{ divide("score * 100", "max_score", 12) }}
+                else
+                    {{
+                        divide(
+                            "cast(score * 100 as decimal(26, 12))",
+                            "max_score",
+                            scale=12,
+                            places=12,
+                        )
+                    }}
             end as score,
             is_deleted,
             updated_at,
@@ -54,7 +68,7 @@ with
                 kept.app_id,
                 kept.assessment_id,
                 kept.measured_on,
-                cast(null as decimal(18, 6)) as score,
+                cast(null as decimal(24, 12)) as score,
                 true as is_deleted,
                 kept.updated_at,
                 delivered.file_modified_at,
@@ -116,15 +130,7 @@ with
     {{
         newest_rows(
             "versions",
-            key=[
-                "district_id",
-                "student_id",
-                "measure",
-                "subject",
-                "app_id",
-                "assessment_id",
-                "measured_on",
-            ],
-            version=["updated_at", "file_modified_at", "path", "record_number"],
+            key=key,
+            version=version,
         )
     }}

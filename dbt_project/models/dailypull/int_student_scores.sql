@@ -1,7 +1,7 @@
 -- one row per student with a type: 1 assessment, 2 forecast, 3 average of this school
 -- year, 4 average of an earlier one; the measure that decides it gives the score
 with
-    scores as (select * from {{ ref("fct_scores") }}),
+    scores as (select * from {{ ref("int_scores") }}),
     districts as (select * from {{ ref("int_districts") }} where is_enabled),
 
     typed as (
@@ -51,7 +51,9 @@ select
     type,
     {{
         divide(
-            "cast(sum(score) as decimal(28, 6))", "cast(count(*) as decimal(28, 6))"
+            "cast(sum(score) as decimal(26, 12))",
+            "cast(count(*) as decimal(26, 12))",
+            scale=12,
         )
     }} as score,
     max(measured_on) as measured_on,

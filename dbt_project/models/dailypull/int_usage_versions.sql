@@ -1,18 +1,20 @@
 -- one row per student, app and day: the newest version of the key, withdrawn ones too,
 -- so that an older row that arrives later revives nothing
+{% set key = ["district_id", "student_id", "app_id", "usage_date"] %}
+{% set version = [
+    "source_rank",
+    "updated_at",
+    "file_modified_at",
+    "path",
+    "record_number",
+] %}
 {{
     config(
         materialized="incremental",
         incremental_strategy="newest_version",
-        unique_key=["district_id", "student_id", "app_id", "usage_date"],
+        unique_key=key,
         meta={
-            "version": [
-                "source_rank",
-                "updated_at",
-                "file_modified_at",
-                "path",
-                "record_number",
-            ],
+            "version": version,
             "always": "kept.source_rank = 0 and fresh.source_rank = 0",
             "superseded": "int_superseded_usage",
             "sort": "usage_date",
@@ -113,8 +115,8 @@ with
         {{
             newest_rows(
                 "versions",
-                key=["district_id", "student_id", "app_id", "usage_date"],
-                version=usage_version(),
+                key=key,
+                version=version,
             )
         }}
     )

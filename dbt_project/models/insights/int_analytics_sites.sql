@@ -46,7 +46,6 @@ select
     settings.is_analytics_enabled,
     settings.predictions_processor,
     settings.evaluation_intervals,
-    settings.model_time_limit,
     coalesce(configured.enablecompletion, '1') <> '0' as is_completion_enabled,
     coalesce(configured.admin_ids, '') as admin_ids,
     coalesce(admins.first_access, 0) as site_starts_at,

@@ -14,8 +14,7 @@ with
                 nullif(models.predictions_processor, ''), sites.predictions_processor
             ) as processor,
             coalesce(models.contexts, '') as contexts,
-            lower(coalesce(nullif(models.enabled, ''), 'true'))
-            in ('true', 't', 'yes', 'y', '1')
+            lower(coalesce(nullif(models.enabled, ''), 'true')) = 'true'
             and sites.is_analytics_enabled as is_running,
             sites.evaluation_intervals,
             row_number() over (

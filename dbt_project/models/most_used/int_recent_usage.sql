@@ -67,7 +67,6 @@ select
     windows.district_id,
     windows.student_id,
     versions.app_id,
-    windows.window_ends_on,
     cast(sum(versions.usage_minutes) as decimal(28, 6)) as window_minutes,
     {% set is_in_year = "versions.usage_date >= windows.school_year_starts_on" -%}
     cast(
@@ -90,5 +89,4 @@ inner join
 where
     versions.usage_date in (select usage_date from days)
     and (versions.usage_minutes > 0 or versions.session_count > 0)
-group by
-    windows.district_id, windows.student_id, versions.app_id, windows.window_ends_on
+group by windows.district_id, windows.student_id, versions.app_id

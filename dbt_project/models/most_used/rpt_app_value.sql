@@ -130,13 +130,13 @@ select
     active_students,
     seats,
     case
-        when seats > 0 then {{ divide("active_students", "seats", places=0) }}
+        when seats > 0 then {{ divide("active_students", "seats", scale=0) }}
     end as licence_use,
     case
         when active_students > 0
         then {{ divide("annual_cost", "cast(active_students as decimal(24, 6))") }}
     end as cost_per_active_student,
     case
-        when student_weeks > 0 then {{ divide("met_weeks", "student_weeks", places=0) }}
+        when student_weeks > 0 then {{ divide("met_weeks", "student_weeks", scale=0) }}
     end as goal_weeks_met_share,
 from joined

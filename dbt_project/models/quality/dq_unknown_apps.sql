@@ -1,7 +1,7 @@
 -- one row per app that is used and that the district has not selected: a frame has no
 -- column for it
 with
-    usage as (select * from {{ ref("int_usage_current") }}),
+    usage as (select * from {{ ref("int_usage_current") }} where days_used > 0),
     apps as (select district_id, app_id from {{ ref("int_district_apps") }})
 
 select

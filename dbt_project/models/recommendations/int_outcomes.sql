@@ -9,8 +9,14 @@ with
             scores.district_id,
             scores.student_id,
             scores.measured_on,
-            cast(sum(scores.score) as double) / count(*) as score,
-        from {{ ref("fct_scores") }} as scores
+            {{
+                divide(
+                    "cast(sum(scores.score) as decimal(26, 12))",
+                    "cast(count(*) as decimal(26, 12))",
+                    scale=12,
+                )
+            }} as score,
+        from {{ ref("int_scores") }} as scores
         inner join
             districts
             on scores.district_id = districts.district_id
@@ -57,9 +63,9 @@ select
     prior.student_id,
     prior.measured_on as prior_on,
     prior.later_on,
-    prior.score as prior_score,
-    prior.later_score,
-    earlier.score as earlier_score,
+    cast(prior.score as double) as prior_score,
+    cast(prior.later_score as double) as later_score,
+    cast(earlier.score as double) as earlier_score,
     bands.performance as band,
     students.grade_level,
     students.school_id,

@@ -21,8 +21,6 @@ with
             app_id,
             min(first_used_on) as first_used_on,
             max(last_used_on) as last_used_on,
-            cast(sum(usage_minutes) as decimal(28, 6)) as usage_minutes,
-            cast(sum(days_used) as bigint) as days_used,
         from totals
         group by district_id, student_id, app_id
     ),
@@ -35,8 +33,6 @@ select
     ever.app_id,
     ever.first_used_on,
     ever.last_used_on,
-    ever.usage_minutes,
-    ever.days_used,
     coalesce(recent.window_minutes, cast(0 as decimal(28, 6))) as recent_minutes,
     coalesce(recent.window_minutes >= districts.used_minutes, false) as is_used,
     coalesce(apps.is_recommendable, false) as is_recommendable,

@@ -2,8 +2,8 @@
 -- the 60 days to the district's newest usage day. When does it matter? Its column in
 -- the frame is all 0 and its licences are paid for nothing; more often the app_id is
 -- not the one that the usage files use. How to resolve? Compare app_id with the ids in
--- fct_daily_usage (unknown ids are listed with the delivered files); correct the row,
--- or remove the application.
+-- fct_daily_usage (those that no row names are in dq_unknown_apps); correct the row, or
+-- remove the application.
 {{
     config(
         severity="warn",

@@ -13,6 +13,7 @@ with
             count(*) as row_count,
             max(rank) as last_rank,
             min(rank) as first_rank,
+            count(distinct rank) as rank_count,
         from {{ ref("rpt_most_used_by_student") }}
         group by district_id, student_id || ' ' || basis
         union all
@@ -24,6 +25,7 @@ with
             count(*) as row_count,
             max(rank) as last_rank,
             min(rank) as first_rank,
+            count(distinct rank) as rank_count,
         from {{ ref("rpt_most_used_by_district") }}
         group by district_id, scope, type, performance
     )
@@ -34,5 +36,6 @@ left join districts on lists.district_id = districts.district_id
 where
     lists.first_rank <> 1
     or lists.last_rank <> lists.row_count
+    or lists.rank_count <> lists.row_count
     or lists.last_rank > districts.top_n
     or districts.top_n is null

@@ -1,7 +1,8 @@
 -- What is this? A district whose totals, kept up night by night, are not the sums of
--- its days. One district is added up each day of the month: the one whose md5 with the
--- day of as_of comes first, so that every district has its turn and a night scans one
--- district. When does it matter? Totals that drifted are wrong in every report until a
+-- its days. One district is added up each day: the one whose md5 with as_of comes
+-- first,
+-- so that in time every district has its turn and a night scans one district. When does
+-- it matter? Totals that drifted are wrong in every report until a
 -- full refresh. How to resolve? `dbt build --full-refresh`, and report how it came
 -- about: by its mark in int_usage_marks a reader counts every change once.
 with
@@ -10,7 +11,7 @@ with
             district_id,
             as_of,
             row_number() over (
-                order by md5(district_id || cast(day(as_of) as varchar)), district_id
+                order by md5(district_id || cast(as_of as varchar)), district_id
             ) as place,
         from {{ ref("int_districts") }}
     ),

@@ -4,9 +4,7 @@
 with
     activities as (select * from {{ ref("int_activities_in_range") }}),
     done as (select * from {{ ref("int_log_activity") }}),
-    sites as (
-        select district_id, logstore, now_at from {{ ref("int_analytics_sites") }}
-    ),
+    sites as (select district_id, logstore from {{ ref("int_analytics_sites") }}),
 
     members as (
         select distinct

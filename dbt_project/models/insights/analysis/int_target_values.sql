@@ -59,9 +59,18 @@ with
     ),
 
     final_grades as (
-        select district_id, itemid, userid as user_id, max(finalgrade) as finalgrade,
-        from {{ moodle("grade_grades") }}
-        group by district_id, itemid, userid
+        select
+            grades.district_id,
+            grades.itemid,
+            grades.userid as user_id,
+            max(grades.finalgrade) as finalgrade,
+        from {{ moodle("grade_grades") }} as grades
+        inner join
+            sites
+            on grades.district_id = sites.district_id
+            and coalesce(nullif(grades.timemodified, 0), grades.timecreated, 0)
+            <= sites.now_at
+        group by grades.district_id, grades.itemid, grades.userid
     ),
 
     learned as (
