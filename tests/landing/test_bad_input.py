@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import os
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+import duckdb
 import pytest
+
+from trackline.landing.files import discover, first_line
 
 HEADER = "student_id,app_id,usage_date,usage_minutes"
 GOOD = "001,alpha,2025-02-01,10"
@@ -383,6 +387,67 @@ def test_a_gzip_bomb_is_refused_in_little_memory(landing):
     assert [reject[1] for reject in outcome.rejects] == ["unreadable_file"] * 3
     assert outcome.rows == []
     assert after - before < 100_000, "kilobytes"
+
+
+def test_a_bomb_of_good_rows_in_many_members_is_not_read_on(landing, monkeypatch):
+    monkeypatch.setattr("trackline.landing.files.EXPANSION", 0)
+    header, *rows = usage(GOOD).encode().splitlines(keepends=True)
+    member = gzip.compress(b"".join(rows) * 50_000)
+    landing.put("north/app_usage/1.csv.gz", gzip.compress(header) + member * 80)
+    landing.put("north/app_usage/2.csv.gz", gzip.compress(usage(GOOD).encode()))
+    outcome = landing.read()
+    ((_, rule, _, problem),) = outcome.rejects
+    assert (rule, "taken for a bomb" in problem) == ("unreadable_file", True)
+    assert {row["path"] for row in outcome.rows} == {"north/app_usage/2.csv.gz"}
+
+
+def test_good_files_are_not_read_row_by_row(landing, monkeypatch):
+    monkeypatch.setattr("trackline.landing.malformed.read_batches", None)
+    for name in ("1.csv", "2.csv", "3.csv.gz", "4.csv.gz"):
+        text = usage(GOOD).encode()
+        landing.put(
+            f"north/app_usage/{name}", gzip.compress(text) if "gz" in name else text
+        )
+    outcome = landing.read()
+    assert outcome.rejects == []
+    assert len({row["path"] for row in outcome.rows}) == 4
+
+
+def test_folders_that_do_not_open_or_never_end_are_told_alone(landing, monkeypatch):
+    landing.put("north/app_usage/1.csv", usage(GOOD))
+    landing.put("north/scores/locked/1.csv", "x")
+    landing.put("north/students/" + "deep/" * 40 + "1.csv", "x")
+    scandir = os.scandir
+
+    def refuse(folder):
+        if str(folder).endswith("locked"):
+            raise PermissionError(13, "Permission denied", folder)
+        return scandir(folder)
+
+    monkeypatch.setattr("trackline.landing.files.os.scandir", refuse)
+    found = {f.path: f for f in discover(landing.folder, {"north": "UTC"})}
+    assert found.pop("north/app_usage/1.csv").status == "new"
+    locked = found.pop("north/scores/locked")
+    assert (locked.status, locked.table_name) == ("unavailable", "scores")
+    assert locked.problem == "the folder cannot be listed: Permission denied"
+    (deep,) = found.values()
+    assert (deep.district_id, deep.status) == ("north", "unavailable")
+    assert "folders" in deep.problem
+    assert len(landing.read().rows) == 1
+
+
+def test_a_problem_quotes_no_cell(landing):
+    """It may be a student's id; where files lie is nobody's business either."""
+    error = duckdb.InvalidInputException(
+        'Invalid string encoding found in Parquet file "/srv/x.parquet": value "jane"'
+        " is no UTF8: 'smith' isn't"
+    )
+    told = first_line(error)
+    assert "jane" not in told
+    assert "smith" not in told
+    assert "/srv" not in told
+    assert told.endswith("isn't")
+    assert "jane" not in first_line(ValueError('value "jane\ndoe" is odd'))
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,10 @@ HEADER_BYTES = 1 << 20
 """A header line longer than this is no header."""
 
 EXPANSION = 300
-"""A gzip member that says it grows more than so many times is not read on."""
+"""A gzip file that grows more than so many times is not read on."""
+
+DEEPEST = 16
+"""Folders within folders of the landing folder that are looked into."""
 
 MOST_DIGITS = 38
 """A Parquet decimal of more digits cannot be read exactly."""
@@ -121,9 +124,8 @@ class LandingFile:
         )
 
 
-def _walk(folder: str, *, is_top: bool = True) -> Iterator[os.DirEntry[str]]:
-    # a district's folder may be a link that the operator made; below it a link would
-    # let a district read what lies elsewhere
+def _walk(folder: str, depth: int = 0) -> Iterator[tuple[os.DirEntry[str], str]]:
+    """Yield files, and folders that cannot be listed with the reason."""
     try:
         with os.scandir(folder) as entries:
             found = sorted(entries, key=lambda item: item.name)
@@ -133,18 +135,26 @@ def _walk(folder: str, *, is_top: bool = True) -> Iterator[os.DirEntry[str]]:
     for entry in found:
         if entry.name.startswith(".") or entry.name.endswith((".part", ".tmp")):
             continue
-        if entry.is_dir(follow_symlinks=is_top):
-            yield from _walk(entry.path, is_top=False)
-        elif entry.is_file(follow_symlinks=False):
-            yield entry
+        # a district's folder may be a link that the operator made; below it a link
+        # would let a district read what lies elsewhere
+        if not entry.is_dir(follow_symlinks=depth == 0):
+            if entry.is_file(follow_symlinks=False):
+                yield entry, ""
+        elif depth == DEEPEST:
+            yield entry, f"it lies more than {DEEPEST} folders deep"
+        else:
+            try:
+                yield from _walk(entry.path, depth + 1)
+            except OSError as error:
+                yield entry, f"the folder cannot be listed: {error.strerror}"
 
 
-def _only(path: Path) -> Iterator[os.DirEntry[str]]:
+def _only(path: Path) -> Iterator[tuple[os.DirEntry[str], str]]:
     if path.is_dir():
         yield from _walk(str(path))
         return
     with os.scandir(path.parent) as entries:
-        yield from [entry for entry in entries if entry.name == path.name]
+        yield from [(entry, "") for entry in entries if entry.name == path.name]
 
 
 EARLIEST, LATEST = datetime(1, 1, 3), datetime(9999, 12, 29)
@@ -185,20 +195,26 @@ def discover(
     if not landing.is_dir():
         return []
     found = []
-    for entry in _walk(str(landing)) if within is None else _only(within):
+    for entry, obstacle in _walk(str(landing)) if within is None else _only(within):
+        is_folder, size_bytes, modified_at = bool(obstacle), 0, EARLIEST
         try:
             stat = entry.stat(follow_symlinks=False)
+            size_bytes, modified_at = stat.st_size, _modified_at(stat)
         except FileNotFoundError:
             continue
+        except OSError as error:
+            obstacle = obstacle or f"it cannot be looked at: {error.strerror}"
         path, location = (
             name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
             for name in (Path(entry.path).relative_to(landing).as_posix(), entry.path)
         )
-        district_id, *folders = path.split("/")[:-1] or [""]
+        district_id, *folders = path.split("/")[: None if is_folder else -1] or [""]
         table_name = _table_name(folders, entry.name)
         problem = ""
         if district_id not in time_zones:
             status = "unknown_district"
+        elif obstacle:
+            status, problem = "unavailable", obstacle
         elif table_name not in TABLES:
             status = "unknown_table"
         elif not path.lower().endswith((".csv", ".csv.gz", ".parquet")):
@@ -215,8 +231,8 @@ def discover(
                 table_name=table_name,
                 path=path,
                 location=location,
-                size_bytes=stat.st_size,
-                modified_at=_modified_at(stat),
+                size_bytes=size_bytes,
+                modified_at=modified_at,
                 time_zone=time_zones.get(district_id, "UTC"),
                 status=status,
                 problem=problem,
@@ -308,9 +324,12 @@ def broken(file: LandingFile, problem: str) -> LandingFile:
 
 
 def first_line(error: BaseException) -> str:
-    """Return what went wrong, on one line and without the location of the file."""
-    text = str(error).strip() or type(error).__name__
-    return re.sub(r" *'/[^']*'| *\"/[^\"]*\"", "", text.splitlines()[0])[:200]
+    """Return what went wrong, on one line and without what it quotes.
+
+    That may be where the file lies, or a cell.
+    """
+    text = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return re.sub(r""" *("(.*"|.*)|(?<!\w)'(.*'(?!\w)|[^']*$))""", "", text)[:200]
 
 
 def _header_problem(table: Table, names: list[str]) -> str:
@@ -361,32 +380,35 @@ def _parquet_columns(
 def open_csv(file: LandingFile) -> io.BufferedIOBase:
     """Open a CSV file for reading bytes, unpacked.
 
-    Raises
-    ------
-    ValueError
-        If a gzip file says that it expands beyond measure.
+    Reading raises ValueError where a gzip file expands beyond measure.
     """
     if not file.is_gzip:
         return open(file.location, "rb")
-    with open(file.location, "rb") as packed:
-        packed.seek(max(0, file.size_bytes - 4))
-        unpacked = int.from_bytes(packed.read(4), "little")
     limit = max(64 << 20, EXPANSION * file.size_bytes)
-    if unpacked > limit:
-        # of a file that was cut off these bytes say anything: reading it tells
-        _refuse_bomb(file, limit)
-    return gzip.open(file.location, "rb")
+    return io.BufferedReader(_Unpacked(file.location, limit), HEADER_BYTES)
 
 
-def _refuse_bomb(file: LandingFile, limit: int) -> None:
-    with gzip.open(file.location, "rb") as stream:
-        while chunk := stream.read(min(HEADER_BYTES, limit + 1)):
-            limit -= len(chunk)
-            if limit < 0:
-                raise ValueError(
-                    f"the gzip file expands more than {EXPANSION} times: taken for a"
-                    " bomb"
-                )
+class _Unpacked(io.RawIOBase):
+    """The bytes of a gzip file, of any number of members, up to a limit."""
+
+    def __init__(self, location: str, limit: int) -> None:
+        self.stream, self.left = gzip.GzipFile(location), limit
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:
+        size = self.stream.readinto(buffer)
+        self.left -= size
+        if self.left < 0:
+            raise ValueError(
+                f"the gzip file expands more than {EXPANSION} times: taken for a bomb"
+            )
+        return size
+
+    def close(self) -> None:
+        self.stream.close()
+        super().close()
 
 
 def _csv_columns(file: LandingFile) -> tuple[tuple[str, str], ...]:

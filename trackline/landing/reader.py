@@ -245,7 +245,8 @@ def _attached_source(
             f" from ({live_rows(file, raw)})"
         )
     except duckdb.Error as error:
-        return [], [replace(file, status="unreadable", problem=first_line(error))]
+        # the site may answer tomorrow: nothing says that its rows are wrong
+        return [], [replace(file, status="unavailable", problem=first_line(error))]
     aliases = {
         column: (f"raw_{i}", physical)
         for i, (column, (_, physical)) in enumerate(columns.items())
@@ -298,60 +299,66 @@ def _read_fast(
     con: duckdb.DuckDBPyConnection, name: str, files: list[LandingFile]
 ) -> list[int]:
     """Read CSV files with DuckDB's reader; return the places of those it cannot."""
+    counts = [count_records(file) for file in files]
     # DuckDB takes the empty lines of a single column for no lines at all
-    if len(files[0].columns) == 1:
-        return list(range(len(files)))
+    is_single = len(files[0].columns) == 1
+    known = [i for i, count in enumerate(counts) if count is not None and not is_single]
     try:
-        return _insert_csv(con, name, files, 0)
+        malformed_files = _insert_csv(con, name, files, known)
     except duckdb.Error:
         con.execute(f"delete from {name}")
-    odd = []
-    for index, file in enumerate(files):
-        try:
-            odd.extend(_insert_csv(con, name, [file], index))
-        except duckdb.Error:
-            odd.append(index)
-    return odd
-
-
-def _insert_csv(
-    con: duckdb.DuckDBPyConnection, name: str, files: list[LandingFile], first: int
-) -> list[int]:
-    """Insert the rows of CSV files; return the places of those to be read patiently."""
-    cells = ", ".join(f"c{index}" for index in range(len(files[0].columns)))
-    layout = ", ".join(f"c{index}: 'VARCHAR'" for index in range(len(files[0].columns)))
-    con.execute(
-        f"""
-insert into {name}
-select file_index + {first}, row_number() over (), null, {cells},
-from read_csv(
-    $paths, header = true, auto_detect = false, columns = {{{layout}}},
-    delim = ',', quote = '"', escape = '"', nullstr = '', hive_partitioning = false,
-    compression = '{"gzip" if files[0].is_gzip else "none"}',
-    store_rejects = true, rejects_table = '{name}_errors', rejects_scan = '{name}_scans'
-)""",
-        {"paths": [literal(file.location) for file in files]},
-    )
-    malformed_files = {
-        row[0]
-        for row in con.execute(
-            f"select scans.file_path from {name}_errors as errors"
-            f" join {name}_scans as scans using (scan_id, file_id)"
-        ).fetchall()
-    }
-    con.execute(f"drop table {name}_errors")
-    con.execute(f"drop table {name}_scans")
-    counts = dict(
+        malformed_files = set()
+        for index in known:
+            try:
+                malformed_files |= _insert_csv(con, name, files, [index])
+            except duckdb.Error:
+                malformed_files.add(files[index].location)
+    read = dict(
         con.execute(
             f"select file_index, count(*) from {name} group by file_index"
         ).fetchall()
     )
     return [
         index
-        for index, file in enumerate(files, start=first)
-        if file.location in malformed_files
-        or counts.get(index, 0) != count_records(file)
+        for index, (file, count) in enumerate(zip(files, counts, strict=True))
+        if file.location in malformed_files or read.get(index, 0) != count
     ]
+
+
+def _insert_csv(
+    con: duckdb.DuckDBPyConnection,
+    name: str,
+    files: list[LandingFile],
+    places: list[int],
+) -> set[str]:
+    """Insert the rows of some CSV files; return the locations of malformed ones."""
+    if not places:
+        return set()
+    width = len(files[0].columns)
+    cells = ", ".join(f"c{index}" for index in range(width))
+    layout = ", ".join(f"c{index}: 'VARCHAR'" for index in range(width))
+    con.execute(
+        f"""
+insert into {name}
+select $places[file_index::bigint + 1], row_number() over (), null, {cells},
+from read_csv(
+    $paths, header = true, auto_detect = false, columns = {{{layout}}},
+    delim = ',', quote = '"', escape = '"', nullstr = '', hive_partitioning = false,
+    compression = '{"gzip" if files[0].is_gzip else "none"}',
+    store_rejects = true, rejects_table = '{name}_errors', rejects_scan = '{name}_scans'
+)""",
+        {
+            "paths": [literal(files[place].location) for place in places],
+            "places": places,
+        },
+    )
+    found = con.execute(
+        f"select distinct scans.file_path from {name}_errors as errors"
+        f" join {name}_scans as scans using (scan_id, file_id)"
+    ).fetchall()
+    con.execute(f"drop table {name}_errors")
+    con.execute(f"drop table {name}_scans")
+    return {location for (location,) in found}
 
 
 def _read_patiently(
