@@ -79,3 +79,54 @@ def test_read_by_each_districts_own_watermark(project, server, monkeypatch):
     before = project.table("dq_files")
     project.pull("--target", "live")
     assert project.table("dq_files") == before
+
+    # one that was written within the hour and committed late, and one of a time to
+    # come: it waits, and does not silence its district
+    server.execute("""
+        insert into app_usage values
+            ('north', '004', 'beta', '2025-02-03', 4, 1, false, '2025-02-04 23:30+00'),
+            ('north', '005', 'beta', '2025-02-03', 5, 1, false, '9999-01-01 00:00+00');
+        """)
+    project.pull("--target", "live")
+    server.execute("""
+        insert into app_usage values
+            ('north', '006', 'beta', '2025-02-03', 6, 1, false, '2025-02-06 00:00+00');
+        """)
+    project.pull("--target", "live")
+    assert project.table("fct_daily_usage", facts) == [
+        ("north", "001", "12.000000", 3),
+        ("north", "003", "1.000000", 1),
+        ("north", "004", "4.000000", 1),
+        ("north", "006", "6.000000", 1),
+    ]
+    assert project.rows(
+        "select distinct rule, column_name from dq_rejected_rows"
+        " where value like '9999%'"
+    ) == [("future_date", "updated_at")]
+
+
+def test_rows_that_could_not_be_fetched_are_fetched_later(project, server, monkeypatch):
+    monkeypatch.setenv("TRACKLINE_SOURCE", server.attach)
+    project.configure([{"district_id": "north"}, {"district_id": "south"}])
+    server.execute(TABLES)
+    # what a column turns into when the connection breaks in the middle
+    server.execute("""
+        alter table app_usage rename to kept;
+        create view app_usage as
+        select district_id, student_id, app_id, usage_date, session_count, is_deleted,
+            updated_at, case when district_id = 'north'
+                then (1 / (session_count - session_count)) else usage_minutes
+                end as usage_minutes
+        from kept;""")
+    project.pull("--target", "live")
+    assert project.table("fct_daily_usage", "district_id") == [("south",)]
+    assert project.rows(
+        "select status from dq_files where path = 'north/app_usage (source)'"
+    ) == [("unavailable",)]
+    assert project.table("dq_rejected_rows") == []
+    server.execute("drop view app_usage; alter table kept rename to app_usage;")
+    project.pull("--target", "live")
+    assert project.table("fct_daily_usage", "district_id") == [("north",), ("south",)]
+    assert project.rows(
+        "select status from dq_files where path = 'north/app_usage (source)'"
+    ) == [("loaded",)]

@@ -57,7 +57,7 @@ def attached_tables(
         district_id = alias.removeprefix(ALIAS)
         if district_id not in time_zones:
             continue
-        newest = {} if is_full else _newest(con, district_id)
+        newest = {} if is_full else _newest(con, district_id, now)
         for name, (schema, table, columns) in _tables(con, alias).items():
             place = {
                 "database": alias,
@@ -96,12 +96,17 @@ def _tables(
     return tables
 
 
-def _newest(con: duckdb.DuckDBPyConnection, district_id: str) -> dict[str, int]:
-    """Return the time of each log's newest row; nothing before the first build."""
+def _newest(
+    con: duckdb.DuckDBPyConnection, district_id: str, now: datetime
+) -> dict[str, int]:
+    """Return the time of each log's newest row; nothing before the first build.
+
+    A row of a time to come would silence its log until then.
+    """
     rows = con.execute(
         "select logstore, max(happened_at) from int_moodle_log where district_id = ?"
-        " group by logstore",
-        [district_id],
+        " and happened_at <= epoch(?) group by logstore",
+        [district_id, now],
     ).fetchall()
     newest = dict(rows)
     stores = dict(zip(LOGS, ("standard", "legacy"), strict=True))

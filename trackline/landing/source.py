@@ -3,14 +3,15 @@
 Its tables app_usage and scores have the columns of INTERFACE section 2, district_id and
 updated_at. A district's new rows stand in the ledger like a file whose modification
 time is their newest updated_at: that is the district's own watermark, so a district
-that is late never loses rows to one that is not.
+that is late never loses rows to one that is not. It moves over what was loaded, never
+past the moment of the build: rows of a time to come are rejected until it has come.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import duckdb
 
@@ -21,6 +22,8 @@ from trackline.landing.tables import TABLES
 __all__ = ["source_tables"]
 
 ALIAS = "source"
+OVERLAP = timedelta(hours=1)
+"""How much earlier than the watermark a transaction may have begun that ended late."""
 
 
 def source_tables(
@@ -42,10 +45,11 @@ def source_tables(
     Returns
     -------
     list of LandingFile
-        Rows at the watermark count as new, for one that was written in the same moment
+        Their rows begin an hour before the watermark, for one that was written earlier
         may have been committed later; the merge takes each version once.
     """
-    seen = {(path, size, modified_at) for path, size, modified_at, _ in already_read}
+    now = datetime.now(UTC).replace(tzinfo=None)
+    seen = {tuple(version) for *version, status in already_read if status == "loaded"}
     watermarks: dict[str, datetime] = {}
     for path, _, modified_at in seen:
         watermarks[path] = max(modified_at, watermarks.get(path, modified_at))
@@ -53,7 +57,7 @@ def source_tables(
     for name, schema, columns in _tables(con):
         for district_id, time_zone in sorted(time_zones.items()):
             path = f"{district_id}/{name} (source)"
-            since = watermarks.get(path)
+            since = min(watermarks[path], now) - OVERLAP if path in watermarks else None
             place = {
                 "database": ALIAS,
                 "schema": schema,
@@ -61,12 +65,14 @@ def source_tables(
                 "district_id": district_id,
                 "since_us": since and _microseconds(since),
             }
-            # of its last moment, how many rows: one that comes later makes it new
+            # of its last hour, how many rows: one that comes later makes it new
             newest, count = con.execute(
-                "select max(moment), count(*) filter (moment = newest) from (select"
-                " updated_at::timestamp as moment, max(moment) over () as newest"
-                f" from {place_sql(place)})"
-            ).fetchall()[0]
+                "select newest, count(*) from (select updated_at::timestamp as moment,"
+                " coalesce(max(moment) filter (moment <= $now) over (), 'epoch') as"
+                f" newest from {place_sql(place)}) where moment >= newest - $overlap"
+                " group by newest",
+                {"now": now, "overlap": OVERLAP},
+            ).fetchone() or (None, 0)
             if newest is None or (path, count, newest) in seen:
                 continue
             file = LandingFile(
