@@ -299,6 +299,16 @@ def test_role_assignments_are_checked_like_the_others(seeds) -> None:
     ]
 
 
+def test_no_problem_quotes_a_users_id(seeds) -> None:
+    path = seeds / "role_assignments.csv"
+    header = path.read_text(encoding="utf-8").splitlines()[0]
+    rows = ["lakeview,jane,manager,", "lakeview,jane,manager,", "lakeview, jane,x,"]
+    path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    problems = check(seeds)
+    assert {problem.rule for problem in problems} >= {"duplicate_row", "bad_text"}
+    assert not [problem for problem in problems if "jane" in str(problem)]
+
+
 def test_all_problems_of_all_seeds_are_told_at_once(seeds) -> None:
     # an operator who is told one mistake a night needs a week
     for file in ("districts.csv", "district_apps.csv", "score_bands.csv"):

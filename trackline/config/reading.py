@@ -123,9 +123,9 @@ def _header_is_right(seed: Seed, header: list[str]) -> bool:
 def _clean(seed: Seed, line: int, column: str, cell: str) -> str:
     """Return the cell without what no cell may hold, which is told."""
     if any(unicodedata.category(character) == "Cc" for character in cell):
-        seed.problem(line, "bad_text", f"{column}: {cell!r} holds a control character")
+        seed.problem(line, "bad_text", f"{column} holds a control character")
     elif cell != cell.strip():
-        seed.problem(line, "bad_text", f"{column}: {cell!r} has blanks around")
+        seed.problem(line, "bad_text", f"{column} has blanks around its text")
     return cell.strip()
 
 

@@ -49,8 +49,9 @@ def _duplicates(seeds: Seeds) -> Iterator[Problem]:
         for line, cells in seed.cells:
             key = tuple(cells[column] for column in row_type.KEY)
             if key in first:
-                named = ", ".join(f"{c} {cells[c]!r}" for c in row_type.KEY)
-                message = f"{named} stands in row {first[key]} already"
+                # named without their values: one may be a user's id
+                named = ", ".join(row_type.KEY)
+                message = f"its {named} stand in row {first[key]} already"
                 yield Problem(row_type.FILE, line, "duplicate_row", message)
             first.setdefault(key, line)
 
