@@ -73,3 +73,22 @@
 
     drop table replaced_snapshots
 {%- endmacro %}
+
+{#- An attached site's tables are read anew in every build: only of the last reading is told
+    what came of it. A log is read on from where it was. -#}
+{% macro keep_last_attached(modified_at) -%}
+    {{ return(adapter.dispatch("keep_last_attached", "trackline")(modified_at)) }}
+{%- endmacro %}
+
+{% macro duckdb__keep_last_attached(modified_at) -%}
+    delete from {{ this.include(database=false) }} as kept
+    using {{ ref("stg_landing__files") }} as fresh
+    where
+        kept.path = fresh.path
+        and kept.{{ modified_at }} < fresh.modified_at
+        and fresh.path like '% (attached)'
+        and fresh.table_name not in ('moodle/logstore_standard_log', 'moodle/log')
+{%- endmacro %}
+
+{#- nothing is attached on Spark -#}
+{% macro spark__keep_last_attached(modified_at) -%} {%- endmacro %}

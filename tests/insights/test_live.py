@@ -29,6 +29,8 @@ COMPARED = {
     "rpt_predictions": "model_id, sample_id, range_index, prediction_score, reasons",
     "rpt_insight_recipients": "*",
 }
+# in the year 9999
+FAR = 253370764800
 # Moodle's own types where they are not bigint
 TYPES = {
     "visible": "smallint",
@@ -248,3 +250,31 @@ def test_a_live_site_gives_what_its_files_give(
         "select rows_read < 10 from dq_files where table_name ="
         " 'moodle/logstore_standard_log' order by loaded_at desc limit 1"
     ) == [(True,)]
+
+    # a third night, its source's rows being what they were: nothing is told twice, and
+    # a row of a time to come does not silence the log
+    server.execute(
+        "insert into mdl_user_lastaccess (userid, courseid) values (null, 20);"
+        "insert into mdl_logstore_standard_log (id, eventname, component, crud,"
+        " contextlevel, userid, courseid, anonymous, timecreated) values"
+        f" ({rows + 3}, 'e', 'mod_page', 'r', 70, 104, 20, 0, {FAR});"
+    )
+    for number in (4, 5):
+        build(project)
+        assert project.rows(
+            "select table_name, rule from dq_rejected_rows where table_name ="
+            " 'moodle/user_lastaccess'"
+        ) == [("moodle/user_lastaccess", "missing_value")]
+        assert project.rows(
+            "select count(*), count(distinct path) from dq_files"
+            " where table_name not like 'moodle/log%'"
+        ) == [(len(site.tables),) * 2]
+        server.execute(
+            "insert into mdl_logstore_standard_log (id, eventname, component, crud,"
+            " contextlevel, userid, courseid, anonymous, timecreated) values"
+            f" ({rows + number}, 'e', 'mod_page', 'r', 70, 104, 20, 0, {newest + 90});"
+        )
+    build(project)
+    assert project.rows(
+        f"select count(*) from int_moodle_log where happened_at = {newest + 90}"
+    ) == [(2,)]

@@ -150,6 +150,13 @@ def test_neither_row_order_nor_a_full_refresh_is_a_change(settings, warehouse):
     assert set(states(publish(settings)).values()) == {"unchanged"}
 
 
+def test_an_attached_site_that_was_asked_again_is_no_change(settings, warehouse):
+    warehouse.execute("update dq_files set path = 'aaa/moodle/course (attached)'")
+    publish(settings)
+    warehouse.execute("update dq_files set modified_at = modified_at + interval 1 day")
+    assert set(states(publish(settings)).values()) == {"unchanged"}
+
+
 @pytest.mark.parametrize(
     "change",
     [

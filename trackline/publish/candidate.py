@@ -66,8 +66,11 @@ OPTIONAL = frozenset({"rpt_recommendations", "rpt_app_value"})
 FRAME = "frame"
 """The published name of frames.district_<id>: the same in every district's file."""
 
-# when a file was loaded is no data: a full refresh alone publishes nothing
-NOT_CONTENT = {"dq_files": "loaded_at"}
+# when a file was loaded is no data, nor that an attached site was asked again: a full
+# refresh alone, or a night in which nothing changed there, publishes nothing
+CONTENT = {
+    "dq_files": "* exclude (loaded_at) from {} where not ends_with(path, ' (attached)')"
+}
 
 ALIAS = "trackline_publication"
 
@@ -179,13 +182,15 @@ def _fingerprint(
     row_counts: dict[str, int] = {}
     content: list[object] = [SCHEMA_VERSION]
     for name in sorted(tables):
-        leave_out = f"exclude ({NOT_CONTENT[name]})" if name in NOT_CONTENT else ""
+        rows_of = CONTENT.get(name, "* from {}").format(f"{ALIAS}.{name}")
         columns = con.execute(f"describe {ALIAS}.{name}").fetchall()
         [(rows, total)] = con.execute(
             "select count(*), coalesce(sum(hash(hash(t))::hugeint), 0) "
-            f"from (select * {leave_out} from {ALIAS}.{name}) as t"
+            f"from (select {rows_of}) as t"
         ).fetchall()
-        row_counts[name] = rows
+        [(row_counts[name],)] = con.execute(
+            f"select count(*) from {ALIAS}.{name}"
+        ).fetchall()
         content.append([name, [column[:2] for column in columns], rows, str(total)])
     return row_counts, hashlib.sha256(json.dumps(content).encode()).hexdigest()
 

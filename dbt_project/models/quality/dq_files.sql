@@ -6,7 +6,10 @@
         incremental_strategy="newest_version",
         unique_key=["path", "size_bytes", "modified_at"],
         meta={"version": []},
-        post_hook="{{ remember_pseudonym_key() }}",
+        post_hook=[
+            "{{ keep_last_attached('modified_at') }}",
+            "{{ remember_pseudonym_key() }}",
+        ],
     )
 }}
 -- depends_on: {{ ref("int_usage_versions") }}, {{ ref("int_score_versions") }}

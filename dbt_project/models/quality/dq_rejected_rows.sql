@@ -6,6 +6,7 @@
         incremental_strategy="newest_version",
         unique_key=["path", "size_bytes", "file_modified_at", "row_number"],
         meta={"version": []},
+        post_hook="{{ keep_last_attached('file_modified_at') }}",
     )
 }}
 with
