@@ -105,6 +105,44 @@ def test_a_placebo_known_in_one_school_alone_spoils_no_estimate():
     assert np.isfinite(estimate_effects(fits).effect).all()
 
 
+COPIES = {
+    "one earlier score for all": {"earlier_score": lambda s: 100.0},
+    "the prior score twice": {"earlier_score": lambda s: s.prior_score},
+    "nothing new": {"later_score": lambda s: s.prior_score},
+    "one later score for all": {"later_score": lambda s: 0.1},
+}
+
+
+@pytest.mark.parametrize("copies", COPIES.values(), ids=COPIES)
+def test_a_score_that_tells_nothing_spoils_no_other_district(copies):
+    data, _ = simulate(0, n_districts=5, effect_sd=0.1)
+    others = {d: fit_district(*data[d]) for d in ("d0", "d1", "d2", "d3")}
+    students, uses = data["d4"]
+    odd = fit_district(students.assign(**copies), uses)
+    if "later_score" in copies:
+        assert odd is None
+        return
+    assert odd.placebo is None
+    beside = estimate_effects({**others, "d4": odd})
+    beside = beside[beside.district_id != "d4"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(beside, estimate_effects(others))
+
+
+def test_estimates_without_a_placebo_are_no_evidence_for_others():
+    data, _ = simulate(0, n_districts=6, effect_sd=0.0)
+    fits = {
+        d: fit_district(
+            students if d < "d3" else students.drop(columns="earlier_score"), uses
+        )
+        for d, (students, uses) in data.items()
+    }
+    together = estimate_effects(fits)
+    alone = estimate_effects({d: fit for d, fit in fits.items() if d < "d3"})
+    known = together[together.district_id < "d3"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(known, alone)
+    assert not together[together.district_id >= "d3"].is_associated.any()
+
+
 def test_shrinkage_pulls_to_the_mean_and_more_where_less_is_known():
     effect = np.array([0.4, 0.4, 0.0, -0.1, 0.1, 0.0])
     variance = np.array([0.001, 0.2, 0.01, 0.01, 0.01, 0.01])

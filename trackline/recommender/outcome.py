@@ -28,6 +28,7 @@ MIN_SCHOOLS = 10  # clusters: a sandwich over fewer is too narrow
 RELEVANT = 0.03  # SD: an effect worth a badge is greater than this
 SURE = 0.9  # probability that it is
 TOP = 20
+_EXACT = 1e-6  # of a score's variance: one of which less is left tells of no app
 _PIVOT = 1e-6  # columns of which less is left beside the others explain one another
 _ROWS = 4096  # students x apps made dense at once
 _GRID = np.array([0.0, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3])
@@ -58,8 +59,11 @@ def _regress(
     beside: np.ndarray,
     outcome: np.ndarray,
     groups: np.ndarray | None,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray] | None:
     """Return coefficients and robust variances of the columns of `used`.
+
+    None where the outcome, of variance 1, is explained wholly: one value for everybody,
+    or a copy of the prior score, is no score that use could have changed.
 
     The wider of two: HC3, which is honest at these sizes where HC1 is 5 to 10 % too
     narrow, and clusters by group, which is too narrow where groups are fewer than
@@ -70,6 +74,8 @@ def _regress(
     n_apps = used.shape[1]
     beta = bread @ np.append(used.T @ outcome, beside.T @ outcome)
     residual = outcome - used @ beta[:n_apps] - beside @ beta[n_apps:]
+    if residual @ residual < _EXACT * len(residual):
+        return None
     leverage = np.clip(_leverage(used, beside, bread), 0, 0.99)
     # what each student, or group, adds to the estimate, squared
     weight = np.square(residual / (1 - leverage))
@@ -155,13 +161,14 @@ def fit_district(
     Returns
     -------
     Outcome or None
-        None if no recommendable app has MIN_ARM students on either side.
+        None if no recommendable app has MIN_ARM students on either side, or nothing of
+        the later score is left to explain.
     """
     students, uses = as_table(students), as_table(uses)
     scored = ~np.isnan(_numbers(students, "prior_score"))
     scored &= ~np.isnan(_numbers(students, "later_score"))
     students = students.filter(scored)
-    if len(students) < 2 * MIN_ARM or not np.ptp(_numbers(students, "later_score")):
+    if len(students) < 2 * MIN_ARM:
         return None
     # by student: sums of floats depend on the order
     place, ids = codes_of(students["student_id"], None)
@@ -191,9 +198,10 @@ def fit_district(
     later = _standard(_numbers(students, "later_score"))
     # sums of floats depend on how they are divided
     with one_thread():
-        effect, variance = _regress(used, rest, later, _schools(students))
-
-    placebo = placebo_variance = None
+        found = _regress(used, rest, later, _schools(students))
+    if found is None:
+        return None
+    placebo = None
     if "earlier_score" in students.column_names:
         earlier = _numbers(students, "earlier_score")
         known = ~np.isnan(earlier)
@@ -201,13 +209,13 @@ def fit_district(
         few = known.sum() <= 2 * columns or _arms(used[known]).min() < MIN_ARM
         if not few:
             with one_thread():
-                placebo, placebo_variance = _regress(
+                placebo = _regress(
                     used[known],
                     rest[known],
                     _standard(earlier[known]),
                     _schools(students.filter(known)),
                 )
-    return Outcome(apps, effect, variance, placebo, placebo_variance)
+    return Outcome(apps, *found, *(placebo or (None, None)))
 
 
 def _numbers(table: pa.Table, name: str) -> np.ndarray:
@@ -367,8 +375,18 @@ def estimate_effects(outcomes: dict[str, Outcome]) -> pd.DataFrame:
         effect[known] -= placebo.mean
         variance[known] += placebo.own
         bias[checked] = np.bincount(codes, placebo.shared) / np.bincount(codes)
-    # no app is helped by what the others seem to do: the mean effect is taken as none
-    made = shrink(effect, variance, app, bias, center=0.0)
+
+    def shrunk(which: np.ndarray) -> Posterior:
+        apps, codes = np.unique(app[which], return_inverse=True)
+        # no app is helped by what the others seem to do: the mean is taken as none
+        return shrink(effect[which], variance[which], codes, bias[apps], center=0.0)
+
+    made = shrunk(np.full(len(app), True))
+    if known.any() and not known.all():
+        # what was held against no placebo is no evidence for what was
+        better = shrunk(known)
+        for name, values in vars(made).items():
+            values[known] = getattr(better, name)
     spread = ndtri(0.95) * np.sqrt(made.own + made.shared)
     return pd.DataFrame(
         {
