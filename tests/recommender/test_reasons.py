@@ -48,7 +48,7 @@ def test_contributors_are_those_that_add_most(monkeypatch, entries):
     )  # fmt: skip
     asked = [(0, READ), (0, ART), (0, TYPE), (1, READ)]
     student, app = (np.array(column) for column in zip(*asked, strict=True))
-    found = contributors(rows(), scorer((None, "first", even)), student, app)
+    found = contributors(rows(), scorer((None, even)), student, app)
     assert found.tolist() == [[MAPS, ART], [-1, -1], [ART, MAPS], [-1, -1]]
 
 
@@ -57,10 +57,10 @@ def test_contributors_add_up_over_layers_as_use_fades():
     fading = weights(art_read=1.0, maps_read=1.0, math_read=0.2)
     who, what = np.array([0]), np.array([READ])
     # 0.090, 0.245, 0.133
-    one = contributors(rows(), scorer((10.0, "first", fading)), who, what)
+    one = contributors(rows(), scorer((10.0, fading)), who, what)
     assert one.tolist() == [[MAPS, MATH]]
     # and a third of 0.6 for art: 0.290, 0.245, 0.133
-    both = scorer((10.0, "first", fading), (None, "first", weights(art_read=0.6)))
+    both = scorer((10.0, fading), (None, weights(art_read=0.6)))
     assert contributors(rows(), both, who, what).tolist() == [[ART, MAPS]]
 
 

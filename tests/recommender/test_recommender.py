@@ -126,9 +126,10 @@ def test_new_students_unknown_apps_and_no_history(fitted):
         pd.DataFrame({"student_id": ["a"] * 2 + ["b"], "app_id": ["x", "y", "x"]}),
         pd.DataFrame({"student_id": ["a", "b"], "app_id": ["x", "x"]}),
         pd.DataFrame({"student_id": list("abcde"), "app_id": list("xyxyz")}),
+        pd.DataFrame({"student_id": [1, "1", "a", "b"], "app_id": list("xyxy")}),
         interactions(5),
     ],
-    ids=["two students", "one app", "no co-use", "five students"],
+    ids=["two students", "one app", "no co-use", "ids of two kinds", "five students"],
 )
 def test_tiny_data_work(frame):
     made = Recommender().fit(frame).recommend(frame)
@@ -199,6 +200,26 @@ def test_next_task_prefers_what_comes_next():
     last = frame.groupby("student_id").app_id.last().str[3:].astype(int)
     expected = (last + 1) % 30
     assert (made.app_id.str[3:].astype(int) == expected[made.index]).mean() > 0.95
+
+
+def test_ids_may_be_truths_and_ranks_many(rows):
+    truths = pd.DataFrame({"student_id": list("abb"), "app_id": [True, False, True]})
+    made = Recommender().fit(truths).recommend(truths)
+    assert made.app_id.tolist() == ["False"]
+    apps = [f"app{n:03d}" for n in range(200)]
+    wide = pd.DataFrame({"student_id": "s1", "app_id": apps[:1]})
+    all_of_them = pd.DataFrame({"student_id": "s0", "app_id": apps})
+    ordered = pd.concat([all_of_them, wide])
+    batches = pa.Table.from_pandas(ordered, preserve_index=False).to_batches()
+    model = fit_batches(iter(batches), apps)
+    made = pa.Table.from_batches(recommend_batches(model, iter(batches), k=150))
+    assert made["rank"].to_pylist() == list(range(1, 151))
+
+
+def test_no_use_after_what_is_hidden_decides_a_choice(rows):
+    sample = encode(rows)
+    hindsight = replace(sample, last=sample.first + 100.0 * sample.app)
+    assert choose(next_task(hindsight)) == choose(next_task(sample))
 
 
 def test_streamed_fit_recommends_as_the_whole(rows):

@@ -123,24 +123,25 @@ class Rows:
         values = np.ones(len(self.student)) if values is None else values
         return sparse.csr_matrix((values, (self.student, self.app)), shape=self.shape)
 
-    def history(self, tau: float | None, key: str = "first") -> sparse.csr_matrix:
+    def history(self, tau: float | None) -> sparse.csr_matrix:
         """Return `shares` as a matrix, students x apps."""
-        return self.matrix(self.shares(tau, key))
+        return self.matrix(self.shares(tau))
 
-    def shares(self, tau: float | None, key: str = "first") -> np.ndarray:
+    def shares(self, tau: float | None) -> np.ndarray:
         """Return each entry's share of its history: exp(-age / tau), or an even one.
 
-        A history's shares add up to 1. Age counts back from the student's own latest
-        entry: what matters is the order and spacing of one student's use, not the date
-        on which it is scored.
+        A history's shares add up to 1. Age counts from the first use back to that of
+        the student's latest entry: what matters is the order and spacing of one
+        student's use, not the date on which it is scored. (A last use may lie after
+        what a validation hides, so it cannot be judged by one.)
         """
         values = np.ones(len(self.student))
         if tau is not None and self.first is not None and len(values):
-            at = self.first if key == "first" else self.last
             latest = np.full(len(self.students), -np.inf)
-            np.maximum.at(latest, self.student, at)
-            # -500: an old history keeps an order instead of underflowing to zero
-            values = np.exp(np.maximum((at - latest[self.student]) / tau, -500.0))
+            np.maximum.at(latest, self.student, self.first)
+            age = latest[self.student] - self.first
+            # 500: an old history keeps an order instead of underflowing to zero
+            values = np.exp(-np.minimum(age / tau, 500.0))
         total = np.bincount(self.student, values, minlength=len(self.students))
         return values / np.maximum(total, 1e-300)[self.student]
 
@@ -209,7 +210,7 @@ def codes_of(
     names = names.astype(str).astype(object)
     if known is None:
         present = np.bincount(codes[codes >= 0], minlength=len(names)) > 0
-        known = np.sort(names[present].astype(str)).astype(object)
+        known = np.unique(names[present].astype(str)).astype(object)
     target = pd.Index(known).get_indexer(names)
     return np.append(target, -1)[codes], known
 

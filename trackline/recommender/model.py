@@ -33,7 +33,6 @@ class Layer:
     """A decay of the history and the weights it is multiplied by."""
 
     tau: float | None
-    key: str
     weights: np.ndarray
 
 
@@ -48,7 +47,7 @@ class Scorer:
         """Return students x apps."""
         total = np.zeros(rows.shape)
         for layer in self.layers:
-            total += rows.history(layer.tau, layer.key) @ layer.weights
+            total += rows.history(layer.tau) @ layer.weights
         return total
 
 
@@ -287,7 +286,8 @@ def _as_given(ids: np.ndarray, column: pd.Series) -> np.ndarray:
     kind = column.dtype
     if isinstance(kind, pd.CategoricalDtype):
         kind = kind.categories.dtype
-    if not pd.api.types.is_numeric_dtype(kind):
+    is_number = pd.api.types.is_numeric_dtype(kind)
+    if not is_number or pd.api.types.is_bool_dtype(kind):
         return ids
     numbers = pd.to_numeric(pd.Series(ids)).to_numpy()
     return numbers if len(numbers) else ids
@@ -311,18 +311,18 @@ def _train(choice: Choice, total: Gram, sample: Rows) -> Scorer:
         total.directed = directed_count(sample)
     part = Part(total, sample, sample.matrix(), source)
     solutions: dict[tuple, np.ndarray] = {}
-    layers: dict[tuple, np.ndarray] = {}
+    layers: dict[float | None, np.ndarray] = {}
     for candidate, weight in choice.blend:
         if candidate.solved_by not in solutions:
             solutions[candidate.solved_by] = part.weights(candidate)
         solved = solutions[candidate.solved_by]
-        scores = part.history(candidate.tau, candidate.key)[:_SPREAD] @ solved
+        scores = part.history(candidate.tau)[:_SPREAD] @ solved
         # where nobody has a history, or all the same one, the scale is left
         spread = float(scores.std(axis=1).mean()) if len(scores) else 0.0
         solved = solved * (weight / (spread or 1.0))
-        at = (candidate.tau, candidate.key)
+        at = candidate.tau
         layers[at] = layers[at] + solved if at in layers else solved
-    kept = [Layer(*at, b) for at, b in layers.items()]
+    kept = [Layer(tau, weights) for tau, weights in layers.items()]
     return Scorer(kept, choice)
 
 

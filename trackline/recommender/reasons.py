@@ -39,7 +39,7 @@ def contributors(
     """
     found = np.full((len(student), most), -1)
     told = np.flatnonzero(rows.lengths[student] > 0)
-    shares = [rows.shares(layer.tau, layer.key) for layer in scorer.layers]
+    shares = [rows.shares(layer.tau) for layer in scorer.layers]
     size = max(_ENTRIES // max(rows.lengths.max(initial=0), 1), 1)
     for low in range(0, len(told), size):
         cut = told[low : low + size]

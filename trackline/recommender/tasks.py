@@ -53,7 +53,6 @@ class Candidate:
     member: str
     setting: tuple[tuple[str, float], ...]
     tau: float | None = None
-    key: str = "first"
 
     @property
     def solved_by(self) -> tuple:
@@ -65,8 +64,7 @@ class Candidate:
     def of(cls, described: dict) -> Candidate:
         """Return the candidate of what `describe` gives."""
         setting = tuple(described["setting"].items())
-        decay = described["tau_days"], described["age_from"]
-        return cls(described["member"], setting, *decay)
+        return cls(described["member"], setting, described["tau_days"])
 
     def describe(self) -> dict:
         """Return the candidate as plain data."""
@@ -74,7 +72,6 @@ class Candidate:
             "member": self.member,
             "setting": dict(self.setting),
             "tau_days": self.tau,
-            "age_from": self.key,
         }
 
 
@@ -103,15 +100,14 @@ class Part:
         cut.moments, cut.solved = self.moments, self.solved
         return cut
 
-    def history(self, tau: float | None, key: str) -> sparse.csr_matrix:
+    def history(self, tau: float | None) -> sparse.csr_matrix:
         """Return decayed histories, kept: every member is fed the same few.
 
         In single precision, as are the scores: a search takes two thirds of the time.
         """
-        if (tau, key) not in self._cache:
-            found = self.histories.history(tau, key)
-            self._cache[tau, key] = found.astype(np.float32)
-        return self._cache[tau, key]
+        if tau not in self._cache:
+            self._cache[tau] = self.histories.history(tau).astype(np.float32)
+        return self._cache[tau]
 
     def weights(self, candidate: Candidate) -> np.ndarray:
         """Return the candidate's B trained on this part."""
@@ -126,7 +122,7 @@ class Part:
     def scores(self, candidate: Candidate) -> np.ndarray:
         """Return students x apps, the spread of a row about 1."""
         weights = self._once(candidate)
-        scored = self.history(candidate.tau, candidate.key) @ weights
+        scored = self.history(candidate.tau) @ weights
         return scored / (float(scored[:500].std(axis=1).mean()) or 1.0)
 
     def _once(self, candidate: Candidate) -> np.ndarray:
@@ -212,7 +208,7 @@ def _capped(rows: Rows, limit: int) -> Rows:
     return rows.select(np.flatnonzero(pairs <= max(limit, pairs[0])))
 
 
-def _candidates(names: tuple[str, ...], gram: Gram, tau=None, key="first") -> Iterator:
+def _candidates(names: tuple[str, ...], gram: Gram, tau=None) -> Iterator:
     n_apps = len(gram.pair)
     for name in names:
         if name == "slim" and n_apps > 1000:
@@ -228,7 +224,7 @@ def _candidates(names: tuple[str, ...], gram: Gram, tau=None, key="first") -> It
                 and _DAMPED.items() <= setting.items()
             ):
                 continue
-            yield Candidate(name, tuple(setting.items()), tau, key)
+            yield Candidate(name, tuple(setting.items()), tau)
 
 
 def _centred(leaders: list[Candidate], gram: Gram) -> list[Candidate]:
@@ -343,15 +339,13 @@ def next_task(sample: Rows) -> Task | None:
         source,
     )
     candidates = list(_candidates(("popularity",), gram))
-    keys = ("first",) if np.array_equal(early.first, early.last) else ("first", "last")
     for share in (None, 3.0, 10.0, 40.0):
         tau = None if share is None else span / share
-        for key in keys[:1] if share is None else keys:
-            for name in _TIMED:
-                grid = list(_candidates((name,), gram, tau, key))
-                few = grid[1 :: max(len(grid) // 2, 1)]
-                # SLIM costs as much as many solves
-                candidates += few[-1:] if name == "slim" else few
+        for name in _TIMED:
+            grid = list(_candidates((name,), gram, tau))
+            few = grid[1 :: max(len(grid) // 2, 1)]
+            # SLIM costs as much as many solves
+            candidates += few[-1:] if name == "slim" else few
     for setting in thin(members.STEP_GRID, n_apps):
         kept = {"ahead": setting["ahead"], "ridge": setting["ridge"]}
         candidates.append(
@@ -360,7 +354,7 @@ def next_task(sample: Rows) -> Task | None:
 
     def finer(leaders: list[Candidate]) -> list[Candidate]:
         best = [c for c in leaders if c.member in _TIMED][:2]
-        found = [x for c in best for x in _candidates((c.member,), gram, c.tau, c.key)]
+        found = [x for c in best for x in _candidates((c.member,), gram, c.tau)]
         return found + _centred(best, gram)
 
     return Task("next", [part], candidates, finer=finer)
