@@ -82,6 +82,11 @@ def test_a_version_that_was_not_finished_does_not_count(result, tmp_path, monkey
             store.save(root, other)
     assert store.versions(root, "north") == [result.models[0].model_id]
     assert store.load(root, "north").model_id == result.models[0].model_id
+    north = tmp_path / "models" / "recommender" / "north"
+    assert (north / "north-x").exists()
+    store.save(root, replace(other, model_id="north-y"))
+    assert not (north / "north-x").exists(), "what was left by the killed build"
+    assert (north / "north-y").exists()
 
 
 def test_the_centred_setting_is_stored_and_told(result, tables, tmp_path):

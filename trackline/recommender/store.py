@@ -49,7 +49,7 @@ __all__ = [
 ]
 
 KEEP = 10
-_TRIED = ["task", "member", "setting", "tau_days", "age_from", "ndcg_10"]
+_TRIED = ["task", "member", "setting", "tau_days", "ndcg_10"]
 _NUMBERS = ("tau_days", "ndcg_10")
 
 
@@ -126,9 +126,7 @@ class StoredModel:
             "scorers": {
                 name: {
                     **scorer.choice.describe(),
-                    "layers": [
-                        {"tau_days": la.tau, "age_from": la.key} for la in scorer.layers
-                    ],
+                    "layers": [{"tau_days": layer.tau} for layer in scorer.layers],
                 }
                 for name, scorer in model.scorers_.items()
             },
@@ -202,13 +200,16 @@ def save(models: str, stored: StoredModel) -> str:
     files.makedirs(target, exist_ok=True)
     for name, content in stored.files().items():
         files.pipe_file(f"{target}/{name}", content)
-    ids = [i for i in known if i != stored.model_id] + [stored.model_id]
-    index = (json.dumps(ids[-KEEP:], indent=1) + "\n").encode()
+    kept = [*(i for i in known if i != stored.model_id), stored.model_id][-KEEP:]
+    index = (json.dumps(kept, indent=1) + "\n").encode()
     part = f"{folder}/.versions.json.part"
     files.pipe_file(part, index)
     files.mv(part, f"{folder}/versions.json")
-    for old in ids[:-KEEP]:
-        files.rm(f"{folder}/{old}", recursive=True)
+    # those that a killed build left unnamed go with the old ones
+    for path in files.ls(folder, detail=False):
+        name = path.rstrip("/").rpartition("/")[2]
+        if name.startswith(f"{stored.district_id}-") and name not in kept:
+            files.rm(path, recursive=True)
     return stored.model_id
 
 
@@ -268,8 +269,6 @@ def _choices(described: dict, validation: bytes) -> dict[str, Choice]:
     for row in csv.DictReader(io.StringIO(validation.decode(), newline="")):
         told = {name: float(row[name]) for name in _NUMBERS if row.get(name)}
         one = {"member": row["member"], "setting": json.loads(row["setting"])} | told
-        if row.get("age_from"):
-            one["age_from"] = row["age_from"]
         tried.setdefault(row["task"], []).append(one)
     return {
         name: Choice.of(one, tried.get(name, []))
@@ -312,8 +311,8 @@ def load(models: str, district_id: str, model_id: str | None = None) -> StoredMo
     model.scorers_ = {}
     for name, one in described["scorers"].items():
         layers = [
-            Layer(la["tau_days"], la["age_from"], arrays[f"{name}_{number}"])
-            for number, la in enumerate(one["layers"])
+            Layer(layer["tau_days"], arrays[f"{name}_{number}"])
+            for number, layer in enumerate(one["layers"])
         ]
         model.scorers_[name] = Scorer(layers, choices[name])
     facts = {k: described[k] for k in _FACTS if k in described}

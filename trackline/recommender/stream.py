@@ -167,7 +167,7 @@ def recommend_batches(
     Yields
     ------
     RecordBatch
-        student_id and app_id (dictionaries), rank (int8), score (float32).
+        student_id and app_id (dictionaries), rank (int16), score (float32).
     """
     layer = model.scorers_["complete"].layers[0]
     weights = layer.weights.astype(np.float32)
@@ -193,7 +193,7 @@ def recommend_batches(
                         "student_id": pa.DictionaryArray.from_arrays(
                             pa.array((student + low).astype(np.int32)), ids
                         ),
-                        "rank": pa.array((place + 1).astype(np.int8)),
+                        "rank": pa.array((place + 1).astype(np.int16)),
                         "app_id": pa.DictionaryArray.from_arrays(
                             pa.array(top[keep].astype(np.int32)), apps
                         ),
