@@ -7,6 +7,7 @@ that was killed is simply given again.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -62,6 +63,8 @@ def forget(settings: Settings, district_id: str, student_id: str) -> bool:
     if is_built:
         is_found = _holds(settings.warehouse, district_id, stored_id)
         _dbt("run-operation", "forget_student", district_id, stored_id)
+    # whatever becomes of the build, nobody reads of the student any more
+    is_published = forget_published_student(settings, district_id, stored_id)
     # not before: where the warehouse is held by another, its tables name these models
     store.remove(settings.models, district_id)
     if is_built:
@@ -70,7 +73,6 @@ def forget(settings: Settings, district_id: str, student_id: str) -> bool:
         compact(settings.warehouse)
     # only now that no table names a recipient from whom it would be written again
     forget_told(settings, district_id, stored_id)
-    is_published = forget_published_student(settings, district_id, stored_id)
     return is_found or is_published
 
 
@@ -149,13 +151,34 @@ def _dbt(command: str, operation: str, district_id: str, stored_id: str) -> None
 def compact(warehouse: Path) -> None:
     """Rewrite the warehouse without the blocks that deleted rows left behind.
 
-    The old file stays locked against writers until the new one has its name.
+    The old file stays locked until the new one has its name.
+
+    Raises
+    ------
+    RefusedError
+        If it cannot: the warehouse is as it was.
     """
+    # of a link what it leads to is replaced
+    warehouse = warehouse.resolve()
     new = warehouse.with_name(f".{warehouse.name}.compacting")
+    try:
+        _rewrite(warehouse, new)
+    except (duckdb.Error, OSError) as error:
+        new.unlink(missing_ok=True)
+        raise RefusedError(
+            f"the warehouse {warehouse} could not be written anew, and what was deleted"
+            f" may stand in its free blocks: {str(error).splitlines()[0]}."
+            " Run the same command again."
+        ) from None
+
+
+def _rewrite(warehouse: Path, new: Path) -> None:
     new.unlink(missing_ok=True)
     with duckdb.connect() as con:
         # paths of our own settings; attach takes no parameters
-        con.execute(f"attach '{_quoted(warehouse)}' as old (read_only)")
+        con.execute(f"attach '{_quoted(warehouse)}' as old")
+        # a log left beside it by a killed build would be played back onto the new one
+        con.execute("checkpoint old")
         comments = con.execute(
             "select schema_name, table_name, comment from duckdb_tables()"
             " where database_name = 'old' and comment is not null"
@@ -166,6 +189,7 @@ def compact(warehouse: Path) -> None:
             text = comment.replace("'", "''")
             con.execute(f"comment on table new.{schema}.{table} is '{text}'")
         con.execute("detach new")
+        shutil.copymode(warehouse, new)
         os.replace(new, warehouse)
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from functools import partial
 from subprocess import CompletedProcess
 
+import duckdb
 import pytest
 
 from trackline import forgetting, privacy
@@ -225,3 +228,43 @@ def test_two_at_once_are_both_listed(project, monkeypatch):
         list(pool.map(partial(privacy.forget, settings, "north"), "12"))
     assert len({row["digest"] for row in read(settings)}) == 2
     assert len({row["salt"] for row in read(settings)}) == 1
+
+
+def warehouse_of_two_rows(path):
+    with duckdb.connect(str(path)) as con:
+        con.execute("create table t as select 1 as x")
+        con.execute("pragma disable_checkpoint_on_shutdown")
+        con.execute("insert into t values (2)")
+    assert path.with_name(f"{path.name}.wal").exists()
+
+
+def test_a_log_of_a_killed_build_is_not_played_back_twice(tmp_path):
+    kept = tmp_path / "disk" / "kept.duckdb"
+    kept.parent.mkdir()
+    warehouse_of_two_rows(kept)
+    kept.chmod(0o600)
+    link = tmp_path / "warehouse.duckdb"
+    link.symlink_to(kept)
+    forgetting.compact(link)
+    assert link.is_symlink()
+    assert kept.stat().st_mode & 0o777 == 0o600
+    with duckdb.connect(str(link)) as con:
+        assert con.sql("from t").fetchall() == [(1,), (2,)]
+    assert [path.name for path in kept.parent.iterdir()] == ["kept.duckdb"]
+
+
+def test_a_warehouse_that_is_held_is_not_written_anew(tmp_path):
+    path = tmp_path / "warehouse.duckdb"
+    code = (
+        f"import duckdb; con = duckdb.connect({str(path)!r});"
+        "con.execute('create table t (x int)'); print('held', flush=True); input()"
+    )
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(RefusedError, match="Run the same command again"):
+            forgetting.compact(path)
+        holder.communicate("\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["warehouse.duckdb"]

@@ -6,7 +6,9 @@ import pytest
 from publish_warehouse import read_json
 from publish_workers import read_publication, set_generation
 
+from trackline import forgetting
 from trackline.publish import forget_published_student, publish
+from trackline.settings import RefusedError
 
 STUDENT = "=03of-aaa"
 
@@ -64,3 +66,18 @@ def test_other_districts_and_students_stay(settings, warehouse, published):
     assert (settings.serve / "bbb" / "current.json").read_bytes() == before
     assert bytes_naming(published, "=04of-aaa")
     assert forget_published_student(settings, "never_published", STUDENT) is False
+
+
+def test_a_build_that_fails_keeps_nobody_published(
+    settings, warehouse, published, monkeypatch
+):
+    def dbt(command, *_):
+        if command == "build":
+            raise RefusedError("dbt build failed")
+
+    monkeypatch.setattr(forgetting, "_dbt", dbt)
+    monkeypatch.setattr(forgetting, "_is_known", lambda *_: True)
+    monkeypatch.setattr(forgetting, "forget_user", lambda *_: None)
+    with pytest.raises(RefusedError, match="dbt build failed"):
+        forgetting.forget(settings, "aaa", STUDENT)
+    assert bytes_naming(published, STUDENT) == []
