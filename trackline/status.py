@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from typing import Any
 
 import duckdb
 
@@ -204,8 +206,16 @@ def _add_published(
             status.published_as_of = current["as_of"]
         held = folder.held()
         if held:
-            status.held_since = held.get("held_since")
-            status.held_reasons = tuple(r["text"] for r in held.get("reasons", ()))
+            status.held_since, status.held_reasons = _waiting(held)
+
+
+def _waiting(held: Mapping[str, Any]) -> tuple[str | None, tuple[str, ...]]:
+    """Return since when data waits, and why; somebody may have written the file."""
+    try:
+        reasons = tuple(str(reason["text"]) for reason in held["reasons"])
+    except (KeyError, TypeError):
+        reasons = ()
+    return held.get("held_since"), reasons or ("held.json does not say why",)
 
 
 def _add_models(settings: Settings, found: dict[str, DistrictStatus]) -> None:
@@ -217,5 +227,5 @@ def _add_models(settings: Settings, found: dict[str, DistrictStatus]) -> None:
             models = store.versions(settings.models, name)
             status.recommender = store.note(settings.models, name)
         except (OSError, ValueError, ImportError):
-            return
+            continue
         status.last_model = models[-1] if models else None

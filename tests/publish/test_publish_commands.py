@@ -90,6 +90,28 @@ def test_status_tells_each_district(run, settings, warehouse):
     assert "9 of 10" in table.stdout
 
 
+def test_a_district_may_be_published_beside_one_that_is_approved(
+    run, settings, warehouse
+):
+    run("publish")
+    warehouse.deliver("bbb", "bad.csv", read=10, rejected=9, minute=1)
+    run("publish")
+    assert (settings.serve / "bbb" / "held.json").exists()
+    result = run("publish", "--district", "aaa", "--approve", "bbb")
+    assert result.exit_code == 0
+    assert not (settings.serve / "bbb" / "held.json").exists()
+
+
+@pytest.mark.parametrize("content", ['{"reasons": null}', '{"reasons": [1]}', "[]"])
+def test_an_odd_held_file_keeps_no_status_back(run, settings, warehouse, content):
+    run("publish")
+    (settings.serve / "aaa" / "held.json").write_text(content)
+    result = run("status", "--format", "json")
+    aaa, bbb = json.loads(result.stdout)["districts"]
+    assert bbb["current_version"]
+    assert bool(aaa["held_reasons"]) is content.startswith("{")
+
+
 def test_status_knows_disabled_and_gone_districts(run, warehouse):
     run("publish")
     warehouse.execute(

@@ -199,3 +199,28 @@ def _write_and_die(path) -> None:
     con = duckdb.connect(str(path))
     con.execute("insert into rpt_app_value from rpt_app_value")
     os.kill(os.getpid(), 9)
+
+
+def test_a_warehouse_lost_on_the_way_fails_the_rest_and_is_told(
+    settings, warehouse, monkeypatch
+):
+    from trackline.publish import run
+    from trackline.publish.warehouse import WarehouseHeldError
+
+    def broken(*_):
+        raise OSError("disk")
+
+    def held(*_):
+        raise WarehouseHeldError("the warehouse is held by another process")
+
+    connections = iter([run.connect])
+    monkeypatch.setattr(run, "publish_district", broken)
+    monkeypatch.setattr(
+        run, "connect", lambda *a, **k: next(connections, held)(*a, **k)
+    )
+    report = run.publish(settings)
+    assert [(o.district_id, o.state) for o in report.outcomes] == [
+        ("aaa", "failed"),
+        ("bbb", "failed"),
+    ]
+    assert "held by another" in report.outcomes[1].findings[0]

@@ -85,7 +85,7 @@ def publish(
     settings : Settings
         Where the warehouse and the serve folder are.
     districts : collection of str, optional
-        Only these; by default every enabled one (with `approve`: only those).
+        Only these, and those of `approve`; without either every enabled one.
     approve : collection of str, optional
         Held districts whose held data, and no later, is released.
     progress : callable
@@ -104,8 +104,8 @@ def publish(
         held.
     """
     approve = set(approve or ())
-    if approve and districts is None:
-        districts = approve
+    if approve:
+        districts = approve | set(districts or ())
     try:
         with publisher_lock(settings.serve):
             for folder in district_folders(settings.serve):
@@ -143,21 +143,24 @@ def _publish_all(
                 report.outcomes.append(Outcome(name, "disabled"))
                 continue
             try:
+                con = con or connect(settings.warehouse)
                 outcome = publish_district(
                     con, settings, district, known, usage[name], approved.get(name)
                 )
             except (duckdb.Error, OSError, RefusedError) as error:
                 outcome = failed(name, error)
                 # the failed file is still attached, and DuckDB may have given it up
-                con.close()
-                con = connect(settings.warehouse)
+                if con:
+                    con.close()
+                con = None
             with suppress(OSError, RefusedError):
                 DistrictFolder(settings.serve, name).sweep()
             report.outcomes.append(outcome)
         progress(len(chosen), len(chosen), "")
         return report
     finally:
-        con.close()
+        if con:
+            con.close()
 
 
 def failed(district_id: str, error: Exception) -> Outcome:

@@ -25,7 +25,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from trackline.publish.warehouse import DISTRICT_ID
+from trackline.config.cells import DISTRICT_ID
 from trackline.settings import RefusedError
 
 __all__ = ["KEEP", "DistrictFolder", "district_folders", "publisher_lock"]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import duckdb
 
+from trackline.config.cells import DISTRICT_ID
 from trackline.settings import RefusedError
 
 __all__ = [
@@ -25,8 +26,6 @@ __all__ = [
     "require_district_id",
     "usage_rows_per_day",
 ]
-
-DISTRICT_ID = re.compile(r"[a-z0-9][a-z0-9_]{0,31}")
 
 # a build in another process holds the file for minutes: wait for the end of a short
 # one, not for a whole first load
