@@ -6,7 +6,6 @@ import json
 import shlex
 import subprocess
 import time
-import urllib.error
 import urllib.request
 from typing import Any
 
@@ -54,15 +53,18 @@ def alert(told: dict[str, Any], environment: Environment) -> None:
         If it could not be delivered three times in a row: the tick then fails visibly.
     """
     body = json.dumps(told).encode()
-    if environment.alert_webhook:
-        _retried(lambda: _post(environment.alert_webhook, body))
-    if environment.alert_command:
-        subprocess.run(
-            shlex.split(environment.alert_command),
-            input=body,
-            timeout=TIMEOUT_SECONDS,
-            check=True,
-        )
+    try:
+        if environment.alert_webhook:
+            _retried(lambda: _post(environment.alert_webhook, body))
+    finally:
+        # where the webhook is dead the command still tells
+        if environment.alert_command:
+            subprocess.run(
+                shlex.split(environment.alert_command),
+                input=body,
+                timeout=TIMEOUT_SECONDS,
+                check=True,
+            )
 
 
 def _post(url: str, body: bytes) -> None:
@@ -77,7 +79,7 @@ def _retried(send: Any) -> None:
     for attempt in range(ATTEMPTS):
         try:
             return send()
-        except (urllib.error.URLError, TimeoutError):
+        except OSError:
             if attempt == ATTEMPTS - 1:
                 raise
             time.sleep(2**attempt)

@@ -199,9 +199,9 @@ def described(
             ) from error
         failure = error
     if built:
-        facts = WarehouseFacts.read(Settings.from_environment(), manifest)
-        for event in built:
-            unique_id = event.metadata["unique_id"].value
+        ids = [event.metadata["unique_id"].value for event in built]
+        facts = WarehouseFacts.read(Settings.from_environment(), manifest, ids)
+        for unique_id, event in zip(ids, built, strict=True):
             yield event.with_metadata({**event.metadata, **facts.of(unique_id)})
     if failure:
         raise failure

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,8 +35,10 @@ class WarehouseFacts:
     tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, settings: Settings, manifest: Mapping[str, Any]) -> WarehouseFacts:
-        """Look at every table of the warehouse once.
+    def read(
+        cls, settings: Settings, manifest: Mapping[str, Any], built: Iterable[str]
+    ) -> WarehouseFacts:
+        """Look once at the tables of the nodes that were built.
 
         On another engine, and where the file cannot be opened, nothing is known: what
         was built is told without it.
@@ -47,8 +49,9 @@ class WarehouseFacts:
             con = connect(settings.warehouse)
         except RefusedError:
             return cls()
+        nodes = {name: manifest["nodes"].get(name, {}) for name in built}
         try:
-            return cls(manifest["nodes"], _tables(con, manifest["nodes"], settings))
+            return cls(nodes, _tables(con, nodes, settings))
         finally:
             con.close()
 
@@ -206,7 +209,7 @@ def newest_models(models: str) -> list[dict[str, Any]]:
     -------
     list of dict
         district_id, model_id and validation (one text, NDCG@10 by task), by district.
-        Empty where nothing was trained yet.
+        Empty where nothing was trained yet; without those whose files are damaged.
     """
     try:
         files, root = fsspec.core.url_to_fs(f"{models}/recommender")
@@ -216,15 +219,20 @@ def newest_models(models: str) -> list[dict[str, Any]]:
     newest = []
     for index in indexes:
         folder = index.rsplit("/", 1)[0]
-        known = json.loads(files.cat_file(index))
-        if not known:
+        try:
+            known = json.loads(files.cat_file(index))
+            if not known:
+                continue
+            described = json.loads(files.cat_file(f"{folder}/{known[-1]}/model.json"))
+            told = validation(described)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            # what cannot be read says nothing: the next build stores a model anew
             continue
-        described = json.loads(files.cat_file(f"{folder}/{known[-1]}/model.json"))
         newest.append(
             {
                 "district_id": folder.rsplit("/", 1)[-1],
                 "model_id": known[-1],
-                "validation": validation(described),
+                "validation": told,
             }
         )
     return newest

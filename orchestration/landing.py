@@ -59,8 +59,10 @@ def observation(district_id: str, files: list[LandingFile]) -> AssetObservation:
 def files_of(settings: Settings, district_id: str) -> list[LandingFile]:
     """List the files of one district's folder."""
     # time zones matter to a file's rows, not to its listing
-    files = discover(settings.landing, {district_id: "UTC"})
-    return [file for file in files if file.district_id == district_id]
+    folder = settings.landing / district_id
+    if not folder.is_dir():
+        return []
+    return discover(settings.landing, {district_id: "UTC"}, folder)
 
 
 def landing_sources(districts: list[str]) -> list[SourceAsset]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
+from trackline.config.cells import DISTRICT_ID
 from trackline.settings import RefusedError
 
 __all__ = [
@@ -122,10 +123,9 @@ def configured_districts(seeds: Path) -> list[str]:
 
 
 def _is_enabled(row: Mapping[str, str | None]) -> bool:
-    district_id = row.get("district_id") or ""
-    is_id = district_id.replace("_", "a").isalnum() and district_id.isascii()
+    is_id = DISTRICT_ID.fullmatch(row.get("district_id") or "")
     # a short row leaves enabled out; the seed's default is true
-    return is_id and (row.get("enabled") or "true").strip().lower() in (
+    return bool(is_id) and (row.get("enabled") or "true").strip().lower() in (
         *("true", "t"),
         *("yes", "y", "1"),
     )

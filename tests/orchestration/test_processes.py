@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
-from orchestration import dbt, processes
+from orchestration import alerts, dbt, processes
 from orchestration.alerts import message
 from orchestration.environment import Environment
 from orchestration.facts import WarehouseFacts, newest_models, validation
 from orchestration.jobs import onboarding_config
+from orchestration.landing import files_of
 from orchestration.publishing import (
     PublishConfig,
     districts_to_publish,
@@ -22,7 +25,7 @@ from orchestration.publishing import (
 )
 from orchestration.sensors import is_due_soon, unread
 from trackline.publish import Outcome
-from trackline.settings import RefusedError
+from trackline.settings import RefusedError, Settings
 from trackline.status import DistrictStatus
 
 
@@ -141,7 +144,6 @@ def test_a_file_that_was_read_starts_no_pull(tmp_path: Path, monkeypatch):
 
     from trackline.landing import LandingFile
     from trackline.landing.stage import LEDGER, STATES
-    from trackline.settings import Settings
 
     at = datetime(2026, 3, 1, 4)
     files = [
@@ -172,6 +174,7 @@ def test_districts_are_read_leniently(tmp_path: Path):
     assert processes.configured_districts(tmp_path) == []
     seeds.write_text(
         "district_id,enabled\nb,true\na,\nc,false\nNOT AN ID,true\n,true\n"
+        f"Upper,true\n_a,true\n{'a' * 33},true\n"
     )
     assert processes.configured_districts(tmp_path) == ["a", "b"]
     seeds.write_bytes(b"\xff\xfe\x00district")
@@ -248,6 +251,41 @@ def test_onboarding_names_its_districts():
     }
 
 
+def test_the_command_tells_where_the_webhook_is_dead(tmp_path: Path, monkeypatch):
+    told = tmp_path / "told"
+    environment = Environment(
+        # nobody listens at port 9
+        alert_webhook="http://127.0.0.1:9/",
+        alert_command=f"tee {told}",
+    )
+    monkeypatch.setattr(alerts.time, "sleep", lambda _: None)
+    with pytest.raises(OSError, match="refused"):
+        alerts.alert({"text": "a run failed"}, environment)
+    assert "a run failed" in told.read_text()
+
+
+def test_a_districts_files_are_listed_without_the_others(tmp_path: Path, monkeypatch):
+    for district in ("a", "b"):
+        (tmp_path / district / "app_usage").mkdir(parents=True)
+        (tmp_path / district / "app_usage" / "1.csv").write_text("x")
+    elsewhere = tmp_path.parent / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "1.csv").write_text("x")
+    (tmp_path / "a" / "scores").symlink_to(elsewhere)
+    looked_into = []
+    scandir = os.scandir
+
+    def told(folder):
+        looked_into.append(str(folder))
+        return scandir(folder)
+
+    monkeypatch.setattr("trackline.landing.files.os.scandir", told)
+    settings = replace(Settings.from_environment(), landing=tmp_path)
+    assert [f.path for f in files_of(settings, "a")] == ["a/app_usage/1.csv"]
+    assert not [folder for folder in looked_into if folder.endswith("/b")]
+    assert files_of(settings, "c") == []
+
+
 def test_models_are_told_with_their_validation(tmp_path: Path):
     folder = tmp_path / "recommender" / "north"
     (folder / "north-1").mkdir(parents=True)
@@ -260,6 +298,11 @@ def test_models_are_told_with_their_validation(tmp_path: Path):
     assert newest_models(str(tmp_path)) == [
         {"district_id": "north", "model_id": "north-1", "validation": "next 0.5000"}
     ]
+    for name, text in (("broken", "[1"), ("odd", '{"a": 1}'), ("gone", '["x-1"]')):
+        damaged = tmp_path / "recommender" / name
+        damaged.mkdir()
+        (damaged / "versions.json").write_text(text)
+    assert [one["district_id"] for one in newest_models(str(tmp_path))] == ["north"]
     assert newest_models(str(tmp_path / "nowhere")) == []
     assert validation({}) == ""
 
@@ -267,8 +310,6 @@ def test_models_are_told_with_their_validation(tmp_path: Path):
 def test_facts_of_a_warehouse(tmp_path: Path, monkeypatch):
     """Counts by district, models with their score, and no student in a preview."""
     import duckdb
-
-    from trackline.settings import Settings
 
     monkeypatch.setenv("TRACKLINE_WAREHOUSE", str(tmp_path / "w.duckdb"))
     monkeypatch.setenv("TRACKLINE_MODELS", str(tmp_path))
@@ -287,7 +328,9 @@ def test_facts_of_a_warehouse(tmp_path: Path, monkeypatch):
         "metadata": {"adapter_type": "duckdb"},
         "nodes": {f"model.trackline.{name}": {"alias": name} for name in names},
     }
-    facts = WarehouseFacts.read(Settings.from_environment(), manifest)
+    facts = WarehouseFacts.read(
+        Settings.from_environment(), manifest, list(manifest["nodes"])
+    )
     found = facts.of("model.trackline.rpt_recommendations")
     assert found["dagster/row_count"] == 3
     assert [r.data for r in found["rows by district"].records] == [
@@ -303,4 +346,7 @@ def test_facts_of_a_warehouse(tmp_path: Path, monkeypatch):
     # a staged model lives for one build only
     assert facts.of("model.trackline.stg") == {}
     spark = {**manifest, "metadata": {"adapter_type": "spark"}}
-    assert WarehouseFacts.read(Settings.from_environment(), spark).tables == {}
+    assert WarehouseFacts.read(Settings.from_environment(), spark, []).tables == {}
+    one = "model.trackline.rpt_app_value"
+    facts = WarehouseFacts.read(Settings.from_environment(), manifest, [one])
+    assert set(facts.tables) == {"rpt_app_value"}, "what was not built is not counted"

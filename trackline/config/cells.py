@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BeforeValidator
 from pydantic_core import PydanticCustomError
 
 __all__ = [
+    "DISTRICT_ID",
     "EVERY_SITE",
     "AppId",
     "Boolean",
@@ -40,6 +41,9 @@ FRAME_COLUMNS = ("student_id", "type", "performance", "score", "measured_on")
 
 EVERY_SITE = "*"
 
+DISTRICT_ID = re.compile(r"[a-z0-9][a-z0-9_]{0,31}")
+"""What may become part of a path and of a relation's name."""
+
 
 def broken(rule: str, message: str) -> PydanticCustomError:
     """Make the error of a cell that breaks `rule`; `message` is one plain sentence."""
@@ -48,7 +52,7 @@ def broken(rule: str, message: str) -> PydanticCustomError:
 
 
 def _district_id(value: str) -> str:
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_]{0,31}", value):
+    if not DISTRICT_ID.fullmatch(value):
         raise broken(
             "bad_district_id",
             f"{value!r} is no district id: 1 to 32 of a-z, 0-9 and _, no _ in front",

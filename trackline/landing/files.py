@@ -151,7 +151,7 @@ def _walk(folder: str, depth: int = 0) -> Iterator[tuple[os.DirEntry[str], str]]
 
 def _only(path: Path) -> Iterator[tuple[os.DirEntry[str], str]]:
     if path.is_dir():
-        yield from _walk(str(path))
+        yield from _walk(str(path), depth=1)
         return
     with os.scandir(path.parent) as entries:
         yield from [(entry, "") for entry in entries if entry.name == path.name]
