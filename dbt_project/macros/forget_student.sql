@@ -31,8 +31,10 @@
         ~ " and district_id = trackline_forgotten_district()",
         "dq_rejected_rows": "update dq_rejected_rows set value = null"
         ~ " where district_id = trackline_forgotten_district()"
-        ~ " and contains(value, trackline_forgotten_student())",
+        ~ " and regexp_matches(value, '(^|[^\\pL\\pN])'"
+        ~ " || regexp_escape(trackline_forgotten_student()) || '($|[^\\pL\\pN])')",
     } -%}
+    {#- of a rejected value the id may be a part, but no part of another word: 1 of 2021 -#}
     {#- weeks name nobody, yet the student is in them: without a mark they are counted anew -#}
     {%- for table in more if table in present -%}
         {%- do statements.append(more[table]) -%}

@@ -153,7 +153,9 @@ def test_a_district_that_left_can_still_be_asked_to_forget(project, monkeypatch)
         project.deliver(
             f"{district}/app_usage/1.csv",
             "student_id,app_id,usage_date,usage_minutes\n"
-            f"{FORGOTTEN},alpha,2025-02-03,9\n{KEPT},alpha,2025-02-03,9\n",
+            f"{FORGOTTEN},alpha,2025-02-03,9\n{KEPT},alpha,2025-02-03,9\n"
+            # dates that are none: the id within another word, and among others
+            f"1,alpha,{FORGOTTEN}5,9\n1,alpha,{FORGOTTEN};2,9\n",
         )
     project.build("--exclude-resource-type", "test", "unit_test")
     settings = Settings.from_environment()
@@ -163,6 +165,9 @@ def test_a_district_that_left_can_still_be_asked_to_forget(project, monkeypatch)
     assert project.rows(
         "select district_id, student_id from fct_daily_usage group by all order by all"
     ) == [("north", FORGOTTEN), ("north", KEPT), ("south", KEPT)]
+    assert project.rows(
+        "select value from dq_rejected_rows where district_id = 'south' order by all"
+    ) == [(f"{FORGOTTEN}5",), (None,)]
     # a mistyped id must not pass for one that was forgotten; nothing is left to build
     monkeypatch.setattr(forgetting, "_dbt", lambda *arguments: None)
     assert not forgetting.forget(settings, "north", f"{FORGOTTEN}0")
