@@ -9,7 +9,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 from trackline.predictions import folds, learner
 from trackline.predictions.dataset import Dataset
 from trackline.predictions.evaluation import evaluate, verdict
-from trackline.predictions.folds import courses_of, folds_of
+from trackline.predictions.folds import courses_of, folds_of, stratified_order
 from trackline.predictions.limits import Deadline
 
 COURSES, STUDENTS, RANGES = 4, 60, 3
@@ -85,6 +85,15 @@ def test_a_class_of_one_course_is_never_missed():
     y = np.where(courses == 2, 2, y)
     held = folds_of(x, y, COLUMNS, 4)
     assert all(set(y[held != fold]) == {0, 1, 2} for fold in range(4))
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.8])
+def test_the_first_rows_of_an_order_have_the_shares_of_all(share):
+    labels = (np.arange(400) < 400 * share).astype(int)
+    order = stratified_order(labels, 0)
+    assert sorted(order) == list(range(400))
+    for rows in (40, 100, 200):
+        assert labels[order[:rows]].mean() == pytest.approx(share, abs=0.03)
 
 
 def test_many_courses_and_tiny_ones():

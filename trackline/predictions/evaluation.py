@@ -20,7 +20,7 @@ from sklearn.metrics import (
 )
 
 from .dataset import Dataset
-from .folds import folds_of, stratified_folds
+from .folds import folds_of, stratified_order
 from .learner import fit
 from .limits import Deadline, LimitError
 from .model import Classifier
@@ -186,11 +186,10 @@ def _learning_curve(
     x, y = dataset.features, dataset.labels
     shape = dataset.classes, dataset.columns
     out = _held_out(dataset, 0)
-    order = stratified_folds(y[~out], len(y), 0)  # ranks: a prefix is stratified
-    ranks = np.argsort(order, kind="stable")
+    order = stratified_order(y[~out], 0)
     curve = []
     for share in LEARNING_SHARES[:-1]:
-        rows = ranks[: int(len(ranks) * share)]
+        rows = order[: int(len(order) * share)]
         if len(np.unique(y[~out][rows])) < len(dataset.classes):
             continue
         rows = np.sort(rows)  # in the file's order: a course's rows stand together

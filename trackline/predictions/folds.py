@@ -16,7 +16,7 @@ import warnings
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
-__all__ = ["courses_of", "folds_of", "stratified_folds"]
+__all__ = ["courses_of", "folds_of", "stratified_folds", "stratified_order"]
 
 MEAN, RANGE = "/mean", "range/"
 # more are joined with their neighbours: assigning each costs 0.1 ms
@@ -100,6 +100,16 @@ def stratified_folds(target: np.ndarray, count: int, seed: int) -> np.ndarray:
             folds[rows] = (np.arange(len(rows)) + offset) % count
             offset += len(rows)
     return folds
+
+
+def stratified_order(target: np.ndarray, seed: int) -> np.ndarray:
+    """Return rows in a random order of which any beginning has the shares of all."""
+    random = np.random.default_rng(seed)
+    place = np.empty(len(target))
+    for value in np.unique(target):
+        rows = random.permutation(np.flatnonzero(target == value))
+        place[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
+    return np.argsort(place, kind="stable")
 
 
 def _whole_groups(
