@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -57,6 +58,15 @@ def test_interactions_are_learned_and_told_with_the_right_confidence():
     assert brier_score_loss(y[2000:], told) < 0.1
     sure = told > 0.9
     assert abs(y[2000:][sure].mean() - told[sure].mean()) < 0.05
+
+
+def test_what_is_held_of_the_trees_does_not_grow_with_their_number():
+    x, y = nonlinear(20_000)
+    tracemalloc.start()
+    fit(x, y, (0, 1))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 25_000_000, "150 rounds of logits alone are 48 MB"
 
 
 def test_same_rows_same_bytes():

@@ -9,7 +9,8 @@ Everything is fixed by the rows: no random seed, one thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from scipy.optimize import minimize
@@ -196,25 +197,33 @@ def _boost(
     """
     seen = np.hstack([varied, linear[:, 1:]])
     rounds = TREES["max_iter"]
-    staged = np.zeros((rounds, len(target), k))
+    # summed over the folds: the logits of every round would be many times the data
+    losses = np.zeros(rounds)
     models = []
+
+    def staged(fold: int) -> Iterator[np.ndarray]:
+        for share in models[fold].staged_predict_proba(seen[folds == fold]):
+            yield np.log(np.clip(share, 1e-12, 1))
+
     for fold in range(folds.max() + 1):
         check()
         out = folds == fold
         settings = {**TREES, "max_iter": rounds}
         model = HistGradientBoostingClassifier(random_state=fold, **settings)
         models.append(model.fit(seen[~out], target[~out]))
-        for stage, share in enumerate(model.staged_predict_proba(seen[out])):
-            staged[stage, out] = np.log(np.clip(share, 1e-12, 1))
+        for stage, logits in enumerate(staged(fold)):
+            losses[stage] += _log_losses(logits, target[out]).sum()
         if fold == 0:
             # where the first fold needs few rounds the others do not need all
-            losses = [_log_losses(z[out], target[out]).mean() for z in staged]
             rounds = min(rounds, int(1.5 * np.argmin(losses)) + 20)
-    staged = staged[:rounds]
-    held = folds >= 0
-    losses = [_log_losses(logits[held], target[held]).mean() for logits in staged]
+            losses = losses[:rounds]
     best = int(np.argmin(losses))
-    linear, trees, target = linear[held], staged[best][held], target[held]
+    trees = np.zeros((len(target), k))
+    for fold in range(len(models)):
+        check()
+        trees[folds == fold] = next(itertools.islice(staged(fold), best, None))
+    held = folds >= 0
+    linear, trees, target = linear[held], trees[held], target[held]
     weights = _weights(linear, trees, target)
     both = weights[0] * linear + weights[1] * trees
     gain = _log_losses(linear, target) - _log_losses(both, target)
