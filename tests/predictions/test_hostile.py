@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import io
+import json
 import socket
 import struct
+import threading
 import time
+import tracemalloc
 import zipfile
+from functools import partial
 
+import anyio
+import httpx
 import pytest
 
+from trackline.predictions import service
 from trackline.predictions.archive import ArchiveError, pack, unpack
 from trackline.predictions.auth import Users, UsersError, hashed_entry
 from trackline.predictions.limits import Limits
@@ -104,6 +111,55 @@ def test_limits_are_answers(make_site):
         site.evaluate(labelled(SEPARABLE[5:15]), niterations=10**9).json()["status"]
         == 1
     )
+
+
+def test_a_line_of_commas_is_refused_before_it_is_split(site):
+    tracemalloc.start()
+    answer = site.train(labelled(SEPARABLE) + b"," * 20_000_000).json()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert answer["status"] == 1
+    assert "line of more than" in answer["errors"]
+    assert peak < 90_000_000, "the request itself is there a few times"
+
+
+def test_a_target_of_many_classes_is_refused(site):
+    rows = [(i / 100, i % 7, i // 2) for i in range(60)]
+    answer = site.train(labelled(rows, json.dumps(list(range(30))))).json()
+    assert answer["status"] == 1
+    assert "more than 20 classes" in answer["errors"]
+
+
+def test_deleting_a_model_waits_for_the_training_of_no_other(make_site, monkeypatch):
+    is_deleted = threading.Event()
+
+    def train(*_):
+        assert is_deleted.wait(20), "the deletion waits"
+        return {"status": 0}
+
+    monkeypatch.setattr(service, "train", train)
+    app = make_site().client.app
+
+    async def both() -> list[int]:
+        statuses = []
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://site", headers=basic()
+        ) as client:
+
+            async def post(path: str, **files) -> None:
+                form = {"uniqueid": (None, path[1:]), "dirhash": (None, "dir")}
+                answer = await client.post(path, files={**form, **files})
+                statuses.append(answer.status_code)
+
+            async with anyio.create_task_group() as group:
+                csv = ("x.csv", labelled(SEPARABLE))
+                group.start_soon(partial(post, "/training", dataset=csv))
+                await anyio.sleep(0.2)
+                await post("/deletemodel")
+                is_deleted.set()
+        return statuses
+
+    assert anyio.run(both) == [200, 200]
 
 
 def test_too_long_work_stops(make_site):

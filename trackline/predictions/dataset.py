@@ -29,6 +29,9 @@ __all__ = [
 ]
 
 _QUOTED = frozenset(' ,"\\\n\r\t')
+LINE_CHARACTERS = 1 << 20
+"""A line longer than this would cost much memory before its cells are counted."""
+
 _NO_HEADER = (
     "The dataset needs three header lines: metadata names, values and column names"
 )
@@ -96,11 +99,20 @@ def read_dataset(
     """
     text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
     try:
-        return _read(csv.reader(text), labelled, limits or Limits())
+        return _read(csv.reader(_lines(text)), labelled, limits or Limits())
     except (csv.Error, UnicodeDecodeError):
         raise DatasetError("The dataset is not a readable UTF-8 CSV file") from None
     finally:
         text.detach()
+
+
+def _lines(text: io.TextIOBase) -> Iterator[str]:
+    while line := text.readline(LINE_CHARACTERS):
+        if len(line) == LINE_CHARACTERS:
+            raise LimitError(
+                f"The dataset has a line of more than {LINE_CHARACTERS} characters"
+            )
+        yield line
 
 
 def _read(lines: Iterator[list[str]], labelled: bool, limits: Limits) -> Dataset:
@@ -118,6 +130,8 @@ def _read(lines: Iterator[list[str]], labelled: bool, limits: Limits) -> Dataset
         raise DatasetError("The dataset has no feature columns")
     _check_feature_count(metadata, len(columns))
     classes = _classes(metadata.get("targetclasses"), required=labelled)
+    if len(classes) > limits.max_classes:
+        raise LimitError(f"The target has more than {limits.max_classes} classes")
 
     cells = array.array("f")
     extra: list[str] = []

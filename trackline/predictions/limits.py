@@ -30,6 +30,7 @@ class Limits(BaseModel):
     max_rows: int = Field(200_000, gt=0)
     max_columns: int = Field(5_000, gt=0)
     max_cells: int = Field(10_000_000, gt=0)
+    max_classes: int = Field(20, gt=1, description="of a target")
     max_zip_bytes: int = Field(64 * 1024**2, gt=0, description="unpacked")
     max_zip_ratio: int = Field(200, gt=0)
     max_iterations: int = Field(100, gt=0, description="runs of one evaluation")

@@ -151,12 +151,14 @@ class Server:
         self._storage, self._limits = storage, limits
         self._working = CapacityLimiter(WORKING)
         self._quick = CapacityLimiter(QUICK)
+        # what waits for one model's training holds up no other model
+        self._keeping = CapacityLimiter(QUICK)
 
     async def training(self, request: Request) -> Response:
         fields = await Fields.of(request)
         folder, uniqueid = self._folder(fields), fields.id("uniqueid")
         work = partial(service.train, folder, fields.file("dataset"), self._limits)
-        return _json(request, await self._locked(uniqueid, work))
+        return _json(request, await self._locked(uniqueid, work, self._working))
 
     async def prediction(self, request: Request) -> Response:
         fields = await Fields.of(request)
@@ -199,7 +201,7 @@ class Server:
         packed = fields.file("importzip").read()
         work = partial(service.import_zip, folder, packed, self._limits)
         try:
-            await self._locked(uniqueid, work)
+            await self._locked(uniqueid, work, self._keeping)
         except UploadError:
             return _text(service.NOT_UPLOADED, 400)
         return _text("Ok")
@@ -207,7 +209,8 @@ class Server:
     async def deletemodel(self, request: Request) -> Response:
         fields = await Fields.of(request)
         uniqueid = fields.id("uniqueid")
-        await self._locked(uniqueid, partial(self._storage.delete, uniqueid))
+        work = partial(self._storage.delete, uniqueid)
+        await self._locked(uniqueid, work, self._keeping)
         return _text("Ok")
 
     def _folder(self, fields: Fields, dirhash: str | None = None) -> ModelFolder:
@@ -215,12 +218,14 @@ class Server:
             fields.id("uniqueid"), dirhash or fields.id("dirhash")
         )
 
-    async def _locked(self, uniqueid: str, work: Callable[[], object]) -> object:
+    async def _locked(
+        self, uniqueid: str, work: Callable[[], object], limiter: CapacityLimiter
+    ) -> object:
         def locked() -> object:
             with self._storage.lock(uniqueid):
                 return work()
 
-        return await to_thread.run_sync(locked, limiter=self._working)
+        return await to_thread.run_sync(locked, limiter=limiter)
 
 
 def _text(text: str, status: int = 200) -> Response:
