@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -11,8 +13,10 @@ import pytest
 from trackline.insights import lock as locks
 from trackline.insights.cleaning import forget_user
 from trackline.insights.processors import InProcess, NotReadyError, Unknown
-from trackline.insights.store import PREDICTIONS, SAMPLES, Model, Store
+from trackline.insights.store import PREDICTIONS, SAMPLES, Model, Store, definition
+from trackline.insights.training import _train
 from trackline.predictions.client import PredictionClient, ServerError
+from trackline.predictions.dataset import Dataset
 from trackline.settings import RefusedError, Settings
 
 NOBODY = Unknown("no server")
@@ -201,6 +205,78 @@ def test_a_training_that_was_killed_is_forgotten_whole(project):
     assert (state["is_trained"], state["is_learning"]) == (False, False)
 
 
+def analysis_of(*users: str, **about: object) -> SimpleNamespace:
+    """What a build hands to a training: two samples a user, of both classes."""
+    keys = ["analysable_id", "sample_id", "user_id", "range_index", "now_at", "label"]
+    rows = [("20", f"{u}{n}", u, 0, 1, n) for u in users for n in (0, 1)] * 10
+    frame = pd.DataFrame(rows, columns=keys)
+    labels = frame["label"].to_numpy()
+    known = {
+        "district_id": "north", "model_id": "course_dropout", "purpose": "train",
+        "target": "course_dropout", "indicators": "active", "processor": "sklearn",
+        "analysis_interval": "quarters", "kind": "parts", "parts": 4, "days": None,
+        "months": None,
+    }  # fmt: skip
+    dataset = Dataset(("active",), labels[:, None].astype("f4"), (0, 1), labels=labels)
+    return SimpleNamespace(
+        rows=frame,
+        about=SimpleNamespace(**known | about),
+        dataset=lambda labelled: dataset,
+    )
+
+
+def rows_learned(model: Model) -> int:
+    return len(model.files(model.version).read()[0].rows.labels)
+
+
+def test_a_training_that_was_killed_teaches_nobody_twice(project, monkeypatch):
+    store = Store()
+    model = store.model("north", "course_dropout")
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Model, "append", killed)
+        with pytest.raises(KeyboardInterrupt):
+            _train(store, analysis_of("7"))
+    assert model.state()["is_learning"]
+    assert _train(store, analysis_of("7"))["status"] == 0
+    assert rows_learned(model) == 20
+    with monkeypatch.context() as patch:
+        patch.setattr(Model, "append", killed)
+        with pytest.raises(KeyboardInterrupt):
+            _train(store, analysis_of("8"))
+    # the build that comes offers 8 alone: of 7 the store said that it was learned from
+    assert "anew" in _train(store, analysis_of("8"))["info"]
+    assert not model.state()["is_trained"]
+    assert users_of(model) == []
+    assert _train(store, analysis_of("7", "8"))["status"] == 0
+    assert rows_learned(model) == 40
+
+
+def test_other_columns_or_ranges_make_another_model(project):
+    first = analysis_of("7", indicators="one two").about
+    again = analysis_of("7", indicators="one two", parts=4.0, days=float("nan")).about
+    assert definition(again) == definition(first), "an engine tells numbers otherwise"
+    for change in ({"indicators": "two one"}, {"parts": 5}, {"kind": "parts_accum"}):
+        about = analysis_of("7", **{"indicators": "one two"} | change).about
+        assert definition(about) != definition(first)
+
+
+def test_every_row_that_was_learned_is_kept():
+    """A server forgets the oldest rows of a stranger; a site's own are not too many."""
+    limits = InProcess(60)._limits
+    assert limits.kept_cells >= limits.max_cells
+
+
+def test_two_evaluations_at_once_are_both_remembered(project):
+    model = Store().model("north", "course_dropout")
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda n: model.add_evaluation({"n": n}), range(24)))
+    assert sorted(one["n"] for one in model.evaluations()) == list(range(24))
+
+
 def test_a_model_that_another_process_works_on(project, monkeypatch):
     """A build goes on without its new version; forgetting must not."""
     monkeypatch.setattr(locks, "WAIT_SECONDS", 0.1)
@@ -208,7 +284,8 @@ def test_a_model_that_another_process_works_on(project, monkeypatch):
     held, free = (store.model("north", name) for name in ("held", "free"))
     analysis = {
         "purpose": "predict", "district_id": "north", "target": "t", "indicators": "i",
-        "analysis_interval": "quarters", "processor": "sklearn",
+        "analysis_interval": "quarters", "processor": "sklearn", "kind": "parts",
+        "parts": 4, "days": None, "months": None,
     }  # fmt: skip
     analyses = pd.DataFrame(
         [analysis | {"model_id": model.model_id} for model in (learned(held), free)]

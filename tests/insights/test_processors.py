@@ -8,19 +8,25 @@ import socket
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
+import fsspec
+import numpy as np
+import pandas as pd
 import pytest
 import uvicorn
 
 from tests.insights.site import build
 from tests.insights.test_site import busy_site, enable
 from trackline.insights import evaluate as evaluation
+from trackline.insights.pages import carrying_features, write_pages
 from trackline.insights.processors import Server
 from trackline.insights.store import Store
 from trackline.predictions.archive import pack
 from trackline.predictions.auth import Users
 from trackline.predictions.client import ServerError
-from trackline.predictions.limits import Limits
+from trackline.predictions.dataset import Dataset
+from trackline.predictions.limits import Deadline, Limits
 from trackline.predictions.server import ServerSettings
 from trackline.predictions.server import build as build_server
 from trackline.settings import RefusedError, Settings
@@ -148,6 +154,23 @@ def test_evaluation_writes_pages_and_the_best_interval(project):
     build(project)
     assert project.table("int_model_evaluations")
     assert project.table("rpt_model_evaluations") == []
+
+
+def test_a_page_takes_no_longer_than_the_model_may(tmp_path):
+    labels = np.array([0, 1] * 50)
+    dataset = Dataset(("active",), labels[:, None].astype("f4"), (0, 1), labels=labels)
+    assert carrying_features(dataset)[0][0] == "active"
+    analysis = SimpleNamespace(
+        indicators=pd.DataFrame(columns=["class_name", "label"]),
+        target=SimpleNamespace(label="Dropout"),
+        about=SimpleNamespace(model_id="m", analysis_interval="quarters"),
+    )
+    answer = {"status": 0, "info": [], "score": 0.9}
+    late = Deadline(0).check
+    write_pages(
+        fsspec.filesystem("file"), str(tmp_path), analysis, dataset, answer, late
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from pyspark.sql.connect import functions
 from pyspark.sql.connect.column import Column
 from pyspark.sql.connect.dataframe import DataFrame
 from pyspark.sql.connect.session import SparkSession
+from pyspark.sql.types import Row
 
 from trackline.cluster.types import as_dataframe, spark_schema
 from trackline.insights.datasets import (
@@ -154,19 +155,18 @@ def _remembered(
     runs: dict[tuple[str, ...], Run], scored: DataFrame
 ) -> dict[tuple[str, ...], dict[str, object]]:
     """Put into the store what the tasks have told; return the outcomes."""
-    told: dict[tuple[str, ...], list[tuple]] = {key: [] for key in runs}
+    told: dict[tuple[str, ...], list[Row]] = {key: [] for key in runs}
     for row in scored.toLocalIterator():
-        key = tuple(row[name] for name in ONE)
-        told[key].append((row["count"], row["status"], row["info"]))
-        run = runs[key]
-        for name, schema in (("samples", SAMPLES), ("predictions", PREDICTIONS)):
-            rows = pq.read_table(io.BytesIO(row[name])).to_pandas()
-            run.model.append(name, schema, run.version, rows)
+        told[tuple(row[name] for name in ONE)].append(row)
     outcomes = {}
     for key, run in runs.items():
-        counts, statuses, infos = zip(
-            *(told[key] or [(0, OK, NOTHING_NEW)]), strict=True
-        )
+        for name, schema in (("samples", SAMPLES), ("predictions", PREDICTIONS)):
+            parts = [pq.read_table(io.BytesIO(row[name])) for row in told[key]]
+            # a file is written anew for whatever is added to it: so only once
+            rows = pa.concat_tables([schema.empty_table(), *parts]).to_pandas()
+            run.model.append(name, schema, run.version, rows)
+        summed = [(row["count"], row["status"], row["info"]) for row in told[key]]
+        counts, statuses, infos = zip(*(summed or [(0, OK, NOTHING_NEW)]), strict=True)
         outcomes[key] = outcome(
             run.about, sum(counts), max(statuses), max(infos), run.version
         )

@@ -177,18 +177,13 @@ def _forget(store: Store, model: Model, user_id: str) -> None:
     # a training that was killed has learned from nobody knows whom
     is_unknown = model.state()["is_learning"]
     has_learned = is_unknown or (samples[mine].purpose == "train").any()
+    server = store.server(model.district_id)
     # of older versions nobody knows any more from whom they learned
-    known = model.state()["at_server"]
-    gone = [one for one in known if has_learned or one != version]
-    model.leave_server(store.server(model.district_id), gone)
+    older = [one for one in model.state()["at_server"] if one != version]
+    model.leave_server(server, older)
     if has_learned:
-        # the samples are removed last: they tell the next run what is still to be done
-        model.write_state({**model.state(), "is_trained": False})
-        folder = model.files(version).path
-        if model.fs.exists(folder):
-            model.fs.rm(folder, recursive=True)
-        mine |= samples.purpose == "train"
+        model.unlearn(server)
+        samples = model.read("samples", SAMPLES, version)
+        mine = samples.user_id == user_id
     if mine.any():
         model.replace("samples", SAMPLES, version, samples[~mine])
-    if is_unknown:
-        model.write_state({**model.state(), "is_learning": False})

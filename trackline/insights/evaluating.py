@@ -10,9 +10,10 @@ import pyarrow as pa
 from trackline.insights.datasets import Analysis, Tables, analyses, to_csv
 from trackline.insights.lock import LockedError
 from trackline.insights.pages import write_pages
-from trackline.insights.processors import NotReadyError, words
+from trackline.insights.processors import NotReadyError, time_limit, words
 from trackline.insights.store import Store
 from trackline.predictions.client import ServerError
+from trackline.predictions.limits import Deadline
 from trackline.settings import Settings
 
 __all__ = ["EVALUATIONS", "model_evaluations"]
@@ -82,7 +83,12 @@ def _evaluate(store: Store, analysis: Analysis) -> None:
             answer = {"status": NO_DATASET, "info": [NOTHING]}
         else:
             answer = processor.evaluate(model, about.analysis_interval, to_csv(dataset))
-            write_pages(model.fs, str(answer["dir"]), analysis, dataset, answer)
+            if "score" in answer:
+                seconds = time_limit(about.district_id, store.configuration)
+                check = Deadline(seconds).check
+                write_pages(
+                    model.fs, str(answer["dir"]), analysis, dataset, answer, check
+                )
     except (LockedError, NotReadyError, ServerError) as error:
         answer = {"status": GENERAL_ERROR, "info": [str(error)]}
     model.add_evaluation(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import io
+from collections.abc import Callable
 
 import fsspec
 import numpy as np
@@ -13,6 +15,7 @@ from trackline.predictions.dataset import Dataset
 from trackline.predictions.evaluation import rate
 from trackline.predictions.folds import stratified_folds
 from trackline.predictions.learner import fit
+from trackline.predictions.limits import LimitError
 
 __all__ = ["carrying_features", "write_pages"]
 
@@ -21,13 +24,17 @@ SHOWN = 20
 PICTURES = ("roc-curve.png", "calibration.png", "learning-curve.png", "features.png")
 
 
-def carrying_features(dataset: Dataset) -> list[tuple[str, float]]:
+def carrying_features(
+    dataset: Dataset, check: Callable[[], None] = lambda: None
+) -> list[tuple[str, float]]:
     """Return how much AUC is lost on held-out rows when a column is shuffled.
 
     Parameters
     ----------
     dataset : Dataset
         Labelled, with both classes at least twice.
+    check : callable, optional
+        Called between the steps; what it raises ends the work.
 
     Returns
     -------
@@ -38,12 +45,13 @@ def carrying_features(dataset: Dataset) -> list[tuple[str, float]]:
     out = stratified_folds(labels, HELD_OUT, seed=0) == 0
     if len(np.unique(labels[out])) < 2 or len(np.unique(labels[~out])) < 2:
         return []
-    model = fit(features[~out], labels[~out], dataset.classes, dataset.columns)
+    model = fit(features[~out], labels[~out], dataset.classes, dataset.columns, check)
     held, true = features[out], labels[out]
     whole = rate(dataset.classes, true, model.predict_proba(held))["auc"]
     order = np.random.default_rng(0).permutation(len(held))
     losses = []
     for place, name in enumerate(dataset.columns):
+        check()
         if np.ptp(held[:, place]) == 0:
             continue
         shuffled = held.copy()
@@ -59,9 +67,15 @@ def write_pages(
     analysis: Analysis,
     dataset: Dataset,
     answer: dict[str, object],
+    check: Callable[[], None],
 ) -> None:
-    """Add features.png and index.html to the folder of an evaluation's run."""
-    carrying = carrying_features(dataset)[:SHOWN]
+    """Add features.png and index.html to the folder of an evaluation's run.
+
+    Where `check` ends the work, the page does without what carries the model.
+    """
+    carrying: list[tuple[str, float]] = []
+    with contextlib.suppress(LimitError):
+        carrying = carrying_features(dataset, check)[:SHOWN]
     labels = {row.class_name: row.label for row in analysis.indicators.itertuples()}
 
     def words(column: str) -> str:

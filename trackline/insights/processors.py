@@ -22,7 +22,9 @@ from trackline.predictions.limits import Limits
 if TYPE_CHECKING:
     from trackline.insights.store import Model
 
-__all__ = ["NotReadyError", "Processor", "Server", "Unknown", "processor_for"]
+__all__ = [
+    "NotReadyError", "Processor", "Server", "Unknown", "processor_for", "time_limit",
+]  # fmt: skip
 
 MIN_SCORE, ACCEPTED_DEVIATION, ITERATIONS = 0.7, 0.05, 10
 GENERAL_ERROR = 1
@@ -68,8 +70,12 @@ class InProcess:
     @property
     def _limits(self) -> Limits:
         # our own datasets, in batches of the site's size, not a stranger's
+        cells = 10_000_000_000
         return Limits(
-            max_rows=100_000_000, max_cells=10_000_000_000, work_seconds=self.seconds
+            max_rows=100_000_000,
+            max_cells=cells,
+            kept_cells=cells,
+            work_seconds=self.seconds,
         )
 
     def train(self, model: Model, version: int, dataset: bytes) -> dict[str, object]:
@@ -197,6 +203,11 @@ class Unknown:
     predict = evaluate = delete = train
 
 
+def time_limit(district_id: str, configuration: Configuration) -> float:
+    """Return the seconds that one learning, or one evaluation, may take."""
+    return float(configuration.setting(district_id, "modeltimelimit") or 1200)
+
+
 def processor_for(
     name: str, district_id: str, configuration: Configuration
 ) -> Processor:
@@ -205,7 +216,7 @@ def processor_for(
     def setting(wanted: str) -> str:
         return configuration.setting(district_id, wanted)
 
-    seconds = float(setting("modeltimelimit") or 1200)
+    seconds = time_limit(district_id, configuration)
     if name == "sklearn":
         return InProcess(seconds)
     password = os.environ.get("TRACKLINE_SERVER_PASSWORD", "")

@@ -112,7 +112,7 @@ class Model:
 
         `at_server`: versions, and evaluations such as `evaluation-quarters`.
         `is_learning`: a training goes on, or one of this version did not come to its
-        end since a student was last forgotten.
+        end; then nobody knows from whom it has learned.
         """
         empty = {
             "version": 0,
@@ -178,18 +178,18 @@ class Model:
         """Add rows to a table of a version; without rows nothing is written."""
         if rows.empty:
             return
-        old = self.read(name, schema, version)
-        self.replace(name, schema, version, pd.concat([old, rows[schema.names]]))
+        tables = [self._table(name, schema, version), _as_table(rows, schema)]
+        self._write_table(name, version, pa.concat_tables(tables))
 
     def replace(
         self, name: str, schema: pa.Schema, version: int, rows: pd.DataFrame
     ) -> None:
         """Replace a table of a version."""
-        table = pa.Table.from_pandas(
-            rows[schema.names], schema=schema, preserve_index=False
-        )
+        self._write_table(name, version, _as_table(rows, schema))
+
+    def _write_table(self, name: str, version: int, table: pa.Table) -> None:
         packed = io.BytesIO()
-        pq.write_table(table.replace_schema_metadata(None), packed)
+        pq.write_table(table, packed)
         self._write(f"{version}/{name}.parquet", packed.getvalue())
 
     def evaluations(self) -> list[dict[str, object]]:
@@ -198,8 +198,11 @@ class Model:
 
     def add_evaluation(self, evaluation: dict[str, object]) -> None:
         """Remember an evaluation."""
-        every = [*self.evaluations(), evaluation]
-        self._write("evaluations.json", json.dumps(every, indent=1).encode() + b"\n")
+        # a lock of its own: the model's may be held by a training for long
+        with lock(self.fs, f"{self.folder}/evaluation"):
+            every = [*self.evaluations(), evaluation]
+            told = json.dumps(every, indent=1).encode() + b"\n"
+            self._write("evaluations.json", told)
 
     def prepare(self, definition: str, server: Server | Unknown) -> int:
         """Return the version of a definition; a changed one is a new version.
@@ -233,6 +236,31 @@ class Model:
                 ],
             )
         return self.version
+
+    def unlearn(self, server: Server | Unknown) -> int:
+        """Forget what the version learned and from whom; return of how many samples.
+
+        The caller holds the model's lock.
+
+        Raises
+        ------
+        NotReadyError, ServerError
+            If a prediction server may still know it.
+        """
+        version = self.version
+        if version in self.state()["at_server"]:
+            self.leave_server(server, [version])
+        # the samples are removed last: they tell the next run what is still to be done
+        self.write_state({**self.state(), "is_trained": False})
+        folder = self.files(version).path
+        if self.fs.exists(folder):
+            self.fs.rm(folder, recursive=True)
+        samples = self.read("samples", SAMPLES, version)
+        learned = samples.purpose == "train"
+        if learned.any():
+            self.replace("samples", SAMPLES, version, samples[~learned])
+        self.write_state({**self.state(), "is_learning": False})
+        return int(learned.sum())
 
     def remove(self, server: Server | Unknown) -> None:
         """Remove the model. The caller holds its lock.
@@ -374,6 +402,11 @@ class Store:
                 model.prepare(definition(analysis), self.server(model.district_id))
 
 
+def _as_table(rows: pd.DataFrame, schema: pa.Schema) -> pa.Table:
+    table = pa.Table.from_pandas(rows[schema.names], schema, preserve_index=False)
+    return table.replace_schema_metadata(None)
+
+
 def owned(schema: pa.Schema) -> pa.Schema:
     """Return a table's schema with whose rows they are."""
     return pa.schema([*_OWNER, *schema])
@@ -383,8 +416,15 @@ def definition(analysis: pd.Series) -> str:
     """Return what makes a model another one: its digest."""
     parts = (
         analysis.target,
-        *sorted(analysis.indicators.split()),
+        # their order is that of the columns
+        *analysis.indicators.split(),
         analysis.analysis_interval,
+        analysis.kind,
+        # numbers or null, whichever engine says so
+        *(
+            str(int(measure)) if pd.notna(measure) else ""
+            for measure in (analysis.parts, analysis.days, analysis.months)
+        ),
         analysis.processor,
     )
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

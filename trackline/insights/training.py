@@ -29,6 +29,7 @@ RUNS = pa.schema(
 )
 # statuses of PROTOCOL section 1.5; a model that did not run has the general error
 OK, GENERAL_ERROR = 0, 1
+CUT_OFF = "A training was cut off: the next build teaches everything anew"
 
 
 def train(session: Any, tables: Tables, settings: Settings | None = None) -> pa.Table:
@@ -66,9 +67,10 @@ def _train(store: Store, analysis: Analysis) -> dict[str, object]:
             dataset = analysis.dataset(labelled=True)
             if not len(dataset.labels):
                 return outcome(analysis.about, 0, OK, "No new data", version)
-            # one that is killed has learned from people and recorded none, which the
-            # next one does not put right
-            was_learning = model.state()["is_learning"]
+            # one that is killed has learned from people and recorded none: taught
+            # again, they would count twice
+            if model.state()["is_learning"] and model.unlearn(server):
+                return outcome(analysis.about, 0, OK, CUT_OFF, version)
             model.write_state({**model.state(), "is_learning": True})
             answer = processor.train(model, version, to_csv(dataset))
             status = int(answer["status"])
@@ -76,7 +78,7 @@ def _train(store: Store, analysis: Analysis) -> dict[str, object]:
                 # recorded only now: what was not learned is offered again
                 model.append("samples", SAMPLES, version, used(analysis, "train"))
                 model.write_state({**model.state(), "is_trained": True})
-            model.write_state({**model.state(), "is_learning": was_learning})
+            model.write_state({**model.state(), "is_learning": False})
             count = len(dataset.labels)
             return outcome(analysis.about, count, status, words(answer), version)
     except (LockedError, NotReadyError, ServerError) as error:
