@@ -53,3 +53,28 @@ def test_a_conditional_put_on_s3(bucket):
     fs.pipe_file(f"{folder}/.lock", json.dumps(old).encode())
     with lock(fs, folder, wait=2):
         pass
+
+    # two find it stale: one takes it, the other must not take it from that one
+    fs.pipe_file(f"{folder}/.lock", json.dumps(old).encode())
+    newer = json.dumps({"owner": "first", "pid": 2, "at": time.time()}).encode()
+
+    class Slow:
+        protocol = fs.protocol
+
+        def __getattr__(self, name):
+            return getattr(fs, name)
+
+        def cat_file(self, path):
+            stale = fs.cat_file(path)
+            fs.pipe_file(path, newer)
+            return stale
+
+    with pytest.raises(LockedError), lock(Slow(), folder, wait=0.3):
+        pass
+    assert fs.cat_file(f"{folder}/.lock") == newer
+
+
+def test_a_store_that_keeps_nobody_out_is_refused():
+    fs = fsspec.filesystem("memory")
+    with pytest.raises(LockedError, match="s3://"), lock(fs, "/model"):
+        pass

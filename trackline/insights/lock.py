@@ -45,11 +45,13 @@ def lock(
     Raises
     ------
     LockedError
-        If it takes longer.
+        If it takes longer, or the store is of another kind: it would keep nobody out.
     """
     path = f"{folder}/.lock"
     local = isinstance(fs, LocalFileSystem)
     end = time.monotonic() + (WAIT_SECONDS if wait is None else wait)
+    if not local and "s3" not in fs.protocol:
+        raise LockedError(f"Models lie in a folder or on s3://, not on {fs.protocol}")
     with _local_lock(path, end) if local else _remote_lock(fs, path, end):
         yield
 
@@ -75,8 +77,9 @@ def _remote_lock(
     content = json.dumps(
         {"owner": owner, "pid": os.getpid(), "at": time.time()}
     ).encode()
-    while not _put_new(fs, path, content):
-        _remove_stale(fs, path)
+    while not _put(fs, path, content, IfNoneMatch="*"):
+        if _take_stale(fs, path, content):
+            break
         _pause(end)
     try:
         yield
@@ -86,9 +89,11 @@ def _remote_lock(
                 fs.rm_file(path)
 
 
-def _put_new(fs: fsspec.AbstractFileSystem, path: str, content: bytes) -> bool:
+def _put(
+    fs: fsspec.AbstractFileSystem, path: str, content: bytes, **condition: str
+) -> bool:
     try:
-        fs.pipe_file(path, content, IfNoneMatch="*")
+        fs.pipe_file(path, content, **condition)
     except Exception as error:
         # the names of S3's answers to a condition that does not hold
         told = f"{error!r} {error.__cause__!r}"
@@ -99,12 +104,14 @@ def _put_new(fs: fsspec.AbstractFileSystem, path: str, content: bytes) -> bool:
     return True
 
 
-def _remove_stale(fs: fsspec.AbstractFileSystem, path: str) -> None:
+def _take_stale(fs: fsspec.AbstractFileSystem, path: str, content: bytes) -> bool:
+    """Take the place of a machine that died: of all who try only one does."""
     try:
-        if time.time() - json.loads(fs.cat_file(path))["at"] > STALE_SECONDS:
-            fs.rm_file(path)
+        seen = fs.info(path)["ETag"]
+        age = time.time() - json.loads(fs.cat_file(path))["at"]
     except FileNotFoundError:
-        pass
+        return False
+    return age > STALE_SECONDS and _put(fs, path, content, IfMatch=seen)
 
 
 def _pause(end: float) -> None:
