@@ -6,6 +6,7 @@ district's own cluster takes their place by TRACKLINE_SPARK_REMOTE alone.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -80,18 +81,23 @@ def _free_port() -> int:
         return probe.getsockname()[1]
 
 
-def _is_alive(process: int) -> bool:
-    try:
+def _is_alive(process: int, folder: Path) -> bool:
+    """Return whether the process runs, and is one that was started in the folder.
+
+    A number that was ours may by now be somebody else's.
+    """
+    with contextlib.suppress(ChildProcessError):
         # a child of ours that has ended is a zombie until it is waited for
         ended, _ = os.waitpid(process, os.WNOHANG)
-        return not ended
-    except ChildProcessError:
-        pass
+        if ended:
+            return False
     try:
         os.kill(process, 0)
+        # where there is no such list of processes (macOS) the number has to do
+        has_list = os.path.exists("/proc/self/cwd")
+        return not has_list or os.path.samefile(f"/proc/{process}/cwd", folder)
     except OSError:
         return False
-    return True
 
 
 def running(folder: Path = FOLDER) -> Cluster | None:
@@ -100,7 +106,7 @@ def running(folder: Path = FOLDER) -> Cluster | None:
         cluster = Cluster(**json.loads((folder / "cluster.json").read_text()))
     except (FileNotFoundError, ValueError, TypeError):
         return None
-    return cluster if _is_alive(cluster.server) else None
+    return cluster if _is_alive(cluster.server, folder) else None
 
 
 def up(
@@ -152,7 +158,7 @@ def up(
         started["server"] = _start_server(folder, url, port, settings or {})
         _wait(folder, "server", started["server"], port)
     except RefusedError:
-        _end([process.pid for process in started.values()])
+        _end([process.pid for process in started.values()], folder)
         raise
     cluster = Cluster(
         remote=f"sc://127.0.0.1:{port}",
@@ -170,24 +176,24 @@ def down(folder: Path = FOLDER) -> bool:
         cluster = Cluster(**json.loads((folder / "cluster.json").read_text()))
     except (FileNotFoundError, ValueError, TypeError):
         return False
-    _end(cluster.processes)
+    _end(cluster.processes, folder)
     (folder / "cluster.json").unlink()
     return True
 
 
-def _end(processes: list[int]) -> None:
+def _end(processes: list[int], folder: Path) -> None:
     for process in processes:
-        if _is_alive(process):
+        if _is_alive(process, folder):
             os.kill(process, signal.SIGTERM)
-            _wait_for_end(process, 15)
-            if _is_alive(process):
+            _wait_for_end(process, folder, 15)
+            if _is_alive(process, folder):
                 os.kill(process, signal.SIGKILL)
-                _wait_for_end(process, 5)
+                _wait_for_end(process, folder, 5)
 
 
-def _wait_for_end(process: int, seconds: float) -> None:
+def _wait_for_end(process: int, folder: Path, seconds: float) -> None:
     deadline = time.monotonic() + seconds
-    while _is_alive(process) and time.monotonic() < deadline:
+    while _is_alive(process, folder) and time.monotonic() < deadline:
         time.sleep(0.05)
 
 
