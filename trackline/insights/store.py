@@ -238,7 +238,7 @@ class Model:
         return self.version
 
     def unlearn(self, server: Server | Unknown) -> int:
-        """Forget what the version learned and from whom; return of how many samples.
+        """Forget what the version learned, and from whom: return of how many samples.
 
         The caller holds the model's lock.
 
