@@ -108,7 +108,10 @@ def test_a_placebo_known_in_one_school_alone_spoils_no_estimate():
 COPIES = {
     "one earlier score for all": {"earlier_score": lambda s: 100.0},
     "the prior score twice": {"earlier_score": lambda s: s.prior_score},
+    "the prior score in points": {"earlier_score": lambda s: s.prior_score.round()},
+    "another scale": {"earlier_score": lambda s: np.exp(s.prior_score / 30)},
     "nothing new": {"later_score": lambda s: s.prior_score},
+    "nothing new in points": {"later_score": lambda s: s.prior_score.round()},
     "one later score for all": {"later_score": lambda s: 0.1},
 }
 

@@ -28,7 +28,7 @@ MIN_SCHOOLS = 10  # clusters: a sandwich over fewer is too narrow
 RELEVANT = 0.03  # SD: an effect worth a badge is greater than this
 SURE = 0.9  # probability that it is
 TOP = 20
-_EXACT = 1e-6  # of a score's variance: one of which less is left tells of no app
+_COPY = 0.03  # of a score's variance: less is left of no second test, but of a copy
 _PIVOT = 1e-6  # columns of which less is left beside the others explain one another
 _ROWS = 4096  # students x apps made dense at once
 _GRID = np.array([0.0, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3])
@@ -62,8 +62,9 @@ def _regress(
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Return coefficients and robust variances of the columns of `used`.
 
-    None where the outcome, of variance 1, is explained wholly: one value for everybody,
-    or a copy of the prior score, is no score that use could have changed.
+    None where nearly nothing of the outcome, of variance 1, is left: one value for
+    everybody, or a copy of the prior score, be it rounded or on another scale, is no
+    score that use could have changed.
 
     The wider of two: HC3, which is honest at these sizes where HC1 is 5 to 10 % too
     narrow, and clusters by group, which is too narrow where groups are fewer than
@@ -74,7 +75,8 @@ def _regress(
     n_apps = used.shape[1]
     beta = bread @ np.append(used.T @ outcome, beside.T @ outcome)
     residual = outcome - used @ beta[:n_apps] - beside @ beta[n_apps:]
-    if residual @ residual < _EXACT * len(residual):
+    n, p = len(outcome), len(bread)
+    if residual @ residual < _COPY * max(n - p, 1):
         return None
     leverage = np.clip(_leverage(used, beside, bread), 0, 0.99)
     # what each student, or group, adds to the estimate, squared
@@ -82,7 +84,6 @@ def _regress(
     variance = _sandwich(bread, _gram(used, beside, weight))
     if groups is not None:
         n_groups = groups.max() + 1
-        n, p = len(outcome), len(bread)
         members = sparse.csr_array((residual, (groups, np.arange(n))), (n_groups, n))
         summed = np.hstack([(members @ used).toarray(), members @ beside])
         scale = n_groups / (n_groups - 1) * (n - 1) / max(n - p, 1)
