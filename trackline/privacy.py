@@ -146,13 +146,15 @@ def without_forgotten(
     -------
     duckdb.DuckDBPyRelation
         The same rows without ``personal_id``, with ``is_loaded``; the values of a
-        forgotten student's rows are null, and so is a rejected value that is the id.
+        forgotten student's rows are null, and so is a rejected value that is the id;
+        a list of ids is without the forgotten.
     """
     forgotten = _forgotten(settings)
     view = "landing_rows_" + table.name.replace("/", "_")
     has_ids = any(column.has_ids for column in table.columns)
+    is_list = any(column.is_list for column in table.columns)
     con.register(view, relation)
-    if settings.pseudonym_key and has_ids:
+    if settings.pseudonym_key and has_ids and not is_list:
         _fill_vault(con, view, table, settings)
     if not forgotten or not has_ids:
         return con.sql(
@@ -163,9 +165,23 @@ def without_forgotten(
     con.execute(f"create or replace temp table {name} as from {name}_arrow")
     con.unregister(f"{name}_arrow")
     con.execute("set variable trackline_salt = $salt", {"salt": forgotten[0]["salt"]})
+    digests = [row["digest"] for row in forgotten]
+    con.execute("set variable trackline_forgotten = $digests", {"digests": digests})
     salted = "getvariable('trackline_salt') || chr(0) || rows.district_id || chr(0)"
     kept = "case when forgotten.digest is null then rows"
-    values = ", ".join(f"{kept}.{c.output} end as {c.output}" for c in table.columns)
+    # who is in a list does not own the row
+    owner = "null::varchar" if is_list else "rows.personal_id"
+    is_forgotten = (
+        f"sha256({salted} || string_split(rows.personal_id, ',')[place])"
+        " in getvariable('trackline_forgotten')"
+    )
+    values = ", ".join(
+        f"array_to_string(list_filter(string_split(rows.{c.output}, ','),"
+        f" lambda id, place: ({is_forgotten}) is not true), ',') as {c.output}"
+        if c.is_list
+        else f"{kept}.{c.output} end as {c.output}"
+        for c in table.columns
+    )
     return con.sql(f"""
 select
     rows.district_id, path, file_modified_at, record_number, {values},
@@ -174,7 +190,7 @@ select
 from {view} as rows
 left join {name} as forgotten
     on rows.district_id = forgotten.district_id
-    and sha256({salted} || rows.personal_id) = forgotten.digest
+    and sha256({salted} || {owner}) = forgotten.digest
 left join {name} as told
     on rows.district_id = told.district_id
     and sha256({salted} || trim(rows.value)) = told.digest""")

@@ -26,7 +26,11 @@
         "int_moodle_records": "delete from int_moodle_records"
         ~ " where district_id = trackline_forgotten_district()"
         ~ " and table_name = 'moodle/context' and contextlevel = 30"
-        ~ " and instanceid = trackline_forgotten_student()",
+        ~ " and instanceid = trackline_forgotten_student();"
+        ~ " update int_moodle_records set setting = array_to_string(list_filter("
+        ~ "string_split(setting, ','), lambda id: id <> trackline_forgotten_student()), ',')"
+        ~ " where district_id = trackline_forgotten_district()"
+        ~ " and name in ('siteguest', 'siteadmins')",
         "int_usage_marks": "delete from int_usage_marks where reader = 'int_app_weeks'"
         ~ " and district_id = trackline_forgotten_district()",
         "dq_rejected_rows": "update dq_rejected_rows set value = null"

@@ -15,6 +15,8 @@ import duckdb
 import pytest
 
 from trackline import forgetting, privacy
+from trackline.landing import discover, inspect
+from trackline.landing.stage import read_files
 from trackline.publish import publish
 from trackline.recommender import store
 from trackline.settings import RefusedError, Settings
@@ -144,6 +146,47 @@ def test_gone_for_good(project, monkeypatch, key):
 def test_an_unknown_district_is_refused(project):
     with pytest.raises(RefusedError, match="south"):
         forgetting.forget(Settings.from_environment(), "south", "1")
+
+
+@pytest.mark.parametrize("key", [None, "a secret"])
+def test_a_list_of_administrators_loses_the_student(project, monkeypatch, key):
+    """From the warehouse at once, and from whatever is read later."""
+    if key:
+        monkeypatch.setenv("TRACKLINE_PSEUDONYM_KEY", key)
+    settings = Settings.from_environment()
+
+    def stored(*ids):
+        return ",".join(privacy.pseudonym(key, "north", i) if key else i for i in ids)
+
+    project.deliver(
+        "north/moodle/config.csv",
+        f'id,name,value\n1,siteguest,{FORGOTTEN}\n2,siteadmins,"2,{FORGOTTEN},{KEPT}"\n'
+        "3,enablecompletion,1\n",
+    )
+
+    def load():
+        with duckdb.connect(str(project.warehouse)) as con:
+            files = inspect(discover(settings.landing, {"north": "UTC"}), con)
+            rows = read_files(con, "moodle/config", files, settings)
+            con.execute(
+                "create or replace table int_moodle_records as select *,"
+                " 'moodle/config' as table_name, 0 as contextlevel, '' as instanceid,"
+                f" from ({rows.sql_query()}) order by id"
+            )
+
+    project.warehouse.parent.mkdir()
+    load()
+    read = "select setting from int_moodle_records where is_loaded"
+    before = [(stored(FORGOTTEN),), (stored("2", FORGOTTEN, KEPT),), ("1",)]
+    assert project.rows(read) == before
+    monkeypatch.setenv("TRACKLINE_FORGET_DISTRICT", "north")
+    monkeypatch.setenv("TRACKLINE_FORGET_STUDENT", stored(FORGOTTEN))
+    assert project.dbt("run-operation", "forget_student").success
+    after = [("",), (stored("2", KEPT),), ("1",)]
+    assert project.rows(read) == after
+    privacy.forget(settings, "north", FORGOTTEN)
+    load()
+    assert project.rows(read) == after
 
 
 def test_a_district_that_left_can_still_be_asked_to_forget(project, monkeypatch):

@@ -311,9 +311,9 @@ def _masked(text: str) -> str:
 
 
 def _personal_id(table: Table) -> str:
-    """Return SQL for the one user whose row it is."""
+    """Return SQL for the one user whose row it is, or the users whom its list names."""
     for column in table.columns:
-        if column.has_ids and not column.is_list:
+        if column.has_ids:
             condition = column.personal_when or column.only_when or "true"
             return f"case when {condition} then {column.name}_value end"
     return "null::varchar"
@@ -344,7 +344,8 @@ def typed_rows_sql(
     -------
     str
         Columns: district_id, path, file_modified_at, record_number, the table's
-        columns, personal_id (the raw user id of a good row), rule, column_name, value.
+        columns, personal_id (the raw user id, or list of them, of a good row), rule,
+        column_name, value.
     """
     raws, cells, values = [], [], []
 
