@@ -225,7 +225,7 @@ def _add_models(settings: Settings, found: dict[str, DistrictStatus]) -> None:
     for name, status in found.items():
         try:
             models = store.versions(settings.models, name)
+            status.last_model = models[-1] if models else None
             status.recommender = store.note(settings.models, name)
-        except (OSError, ValueError, ImportError):
+        except (OSError, ValueError, KeyError, TypeError, ImportError):
             continue
-        status.last_model = models[-1] if models else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from datetime import date
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -110,6 +111,17 @@ def test_an_odd_held_file_keeps_no_status_back(run, settings, warehouse, content
     aaa, bbb = json.loads(result.stdout)["districts"]
     assert bbb["current_version"]
     assert bool(aaa["held_reasons"]) is content.startswith("{")
+
+
+@pytest.mark.parametrize("content", ['{"a": 1}', "5", "[1"])
+def test_an_odd_list_of_models_keeps_no_status_back(run, settings, warehouse, content):
+    for name, versions in (("aaa", content), ("bbb", '["bbb-1"]')):
+        folder = Path(settings.models) / "recommender" / name
+        folder.mkdir(parents=True)
+        (folder / "versions.json").write_text(versions)
+    result = run("status", "--format", "json")
+    aaa, bbb = json.loads(result.stdout)["districts"]
+    assert (aaa["last_model"], bbb["last_model"]) == (None, "bbb-1")
 
 
 def test_status_knows_disabled_and_gone_districts(run, warehouse):
