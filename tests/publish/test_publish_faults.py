@@ -210,17 +210,20 @@ def test_a_warehouse_lost_on_the_way_fails_the_rest_and_is_told(
     def broken(*_):
         raise OSError("disk")
 
-    def held(*_):
+    waited = []
+
+    def held(_, patience):
+        waited.append(patience)
         raise WarehouseHeldError("the warehouse is held by another process")
 
+    warehouse.add_district("ccc")
     connections = iter([run.connect])
     monkeypatch.setattr(run, "publish_district", broken)
     monkeypatch.setattr(
         run, "connect", lambda *a, **k: next(connections, held)(*a, **k)
     )
     report = run.publish(settings)
-    assert [(o.district_id, o.state) for o in report.outcomes] == [
-        ("aaa", "failed"),
-        ("bbb", "failed"),
-    ]
+    states = [(o.district_id, o.state) for o in report.outcomes]
+    assert states == [(name, "failed") for name in ("aaa", "bbb", "ccc")]
     assert "held by another" in report.outcomes[1].findings[0]
+    assert waited == [run.PATIENCE_SECONDS, 0], "waited for once, not for each"

@@ -43,6 +43,7 @@ def forget(
         return
     typer.echo(
         f"Nothing in {district} was of a student of this id; should such rows arrive,"
-        " they will not be loaded. Is the id as the district delivers it?"
+        " they will not be loaded. Were they forgotten before? If not: is the id as the"
+        " district delivers it?"
     )
     raise typer.Exit(1)

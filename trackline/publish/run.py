@@ -26,6 +26,7 @@ from trackline.publish.versions import (
     publisher_lock,
 )
 from trackline.publish.warehouse import (
+    PATIENCE_SECONDS,
     District,
     connect,
     read_districts,
@@ -133,6 +134,7 @@ def _publish_all(
         chosen = choose(read_districts(con), districts)
         progress(0, len(chosen), "counting usage rows")
         usage = usage_rows_per_day(con, [d.district_id for d in chosen if d.is_enabled])
+        patience = PATIENCE_SECONDS
         report = PublishReport(
             not_built=sorted(n for n in OPTIONAL if ("main", n) not in known)
         )
@@ -143,7 +145,7 @@ def _publish_all(
                 report.outcomes.append(Outcome(name, "disabled"))
                 continue
             try:
-                con = con or connect(settings.warehouse)
+                con = con or connect(settings.warehouse, patience)
                 outcome = publish_district(
                     con, settings, district, known, usage[name], approved.get(name)
                 )
@@ -152,6 +154,9 @@ def _publish_all(
                 # the failed file is still attached, and DuckDB may have given it up
                 if con:
                     con.close()
+                else:
+                    # it was waited for once
+                    patience = 0.0
                 con = None
             with suppress(OSError, RefusedError):
                 DistrictFolder(settings.serve, name).sweep()
