@@ -202,7 +202,7 @@ def test_next_task_prefers_what_comes_next():
     assert (made.app_id.str[3:].astype(int) == expected[made.index]).mean() > 0.95
 
 
-def test_ids_may_be_truths_and_ranks_many(rows):
+def test_ids_may_be_truths_and_ranks_many():
     truths = pd.DataFrame({"student_id": list("abb"), "app_id": [True, False, True]})
     made = Recommender().fit(truths).recommend(truths)
     assert made.app_id.tolist() == ["False"]
