@@ -57,8 +57,8 @@ def read_batches(file: LandingFile) -> Iterator[pa.RecordBatch]:
 
     Raises
     ------
-    ValueError, csv.Error, OSError
-        If the file cannot be split into rows.
+    ValueError, OSError
+        If the file cannot be split into rows; the row is named.
     """
     width = len(file.columns)
     with (
@@ -67,15 +67,31 @@ def read_batches(file: LandingFile) -> Iterator[pa.RecordBatch]:
             stream, encoding="utf-8-sig", errors="surrogateescape", newline=""
         ) as text,
     ):
-        rows = (row for row in csv.reader(_lines(text), strict=True) if row)
-        next(rows, None)
         batch: list[list] = []
-        for number, row in enumerate(rows, start=1):
+        for number, row in _numbered(text):
             batch.append([number, *_cells(row, width)])
             if len(batch) == BATCH_ROWS:
                 yield _record_batch(batch, file)
                 batch = []
         yield _record_batch(batch, file)
+
+
+def _numbered(text: io.TextIOBase) -> Iterator[tuple[int, list[str]]]:
+    """Yield the records under the header, from 1; an error names its record."""
+    # what the reader says besides is that a limit was passed
+    problems = {
+        "unexpected end of data": "a quote that opens in it is never closed",
+        "',' expected after '\"'": "text follows a closing quote",
+    }
+    records = (row for row in csv.reader(_lines(text), strict=True) if row)
+    number = 0
+    try:
+        next(records, None)
+        for number, row in enumerate(records, start=1):
+            yield number, row
+    except (csv.Error, ValueError) as error:
+        problem = problems.get(str(error), str(error))
+        raise ValueError(f"row {number + 1}: {problem}") from error
 
 
 def _cells(row: list[str], width: int) -> list[str | None]:
