@@ -15,7 +15,7 @@ from scipy.linalg import lapack
 
 from trackline.recommender.gram import MILLION, Gram, Steps
 
-__all__ = ["GRIDS", "MEMBERS", "STEP_GRID", "solve"]
+__all__ = ["GRIDS", "MEMBERS", "STEP_GRID", "mirrored", "solve"]
 
 
 # of SLIM's rounds, in geometric means of ridge and mean diagonal: half of the rounds
@@ -31,7 +31,14 @@ def inverse(matrix: np.ndarray) -> np.ndarray:
     if bad:
         return np.linalg.pinv(matrix, hermitian=True)
     half, _ = lapack.dpotri(factor, lower=1)
-    return np.tril(half) + np.tril(half, -1).T
+    return mirrored(half)
+
+
+def mirrored(lower: np.ndarray) -> np.ndarray:
+    """Return the symmetric matrix of a lower triangle, above which is nothing but 0."""
+    whole = lower + lower.T
+    np.fill_diagonal(whole, np.diag(lower))
+    return whole
 
 
 def _keep_largest(matrix: np.ndarray, neighbours: int | None) -> np.ndarray:

@@ -19,6 +19,7 @@ from scipy.linalg import lapack
 from scipy.special import ndtr, ndtri
 
 from trackline.recommender.frames import as_table, codes_of
+from trackline.recommender.members import mirrored
 from trackline.recommender.threads import one_thread
 
 __all__ = ["Outcome", "estimate_effects", "fit_district", "rerank", "shrink"]
@@ -112,8 +113,7 @@ def _inverse(gram: np.ndarray) -> np.ndarray:
     if pivots.min() < _PIVOT * pivots.max():
         return np.linalg.pinv(gram, hermitian=True)
     inverse, _ = lapack.dpotri(root, lower=1)
-    lower = np.tril(inverse)
-    return lower + np.tril(lower, -1).T
+    return mirrored(inverse)
 
 
 def _leverage(
