@@ -44,6 +44,13 @@ def test_missing_columns_and_empty_data_are_refused():
         Recommender().fit(pd.DataFrame({"student_id": [], "app_id": []}))
 
 
+def test_a_number_of_recommendations_is_whole_and_positive(rows, fitted):
+    with pytest.raises(ValueError, match="k is 0"):
+        fitted.recommend(rows, k=0)
+    with pytest.raises(TypeError, match="integer"):
+        fitted.recommend(rows, k=2.0)
+
+
 def test_two_fits_give_the_same_bytes_and_row_order_does_not_matter(rows, fitted):
     again = Recommender(random_state=0).fit(rows.sample(frac=1, random_state=4))
     for name, scorer in fitted.scorers_.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -221,11 +222,14 @@ class Recommender(BaseEstimator):
         ------
         NotFittedError
             Before `fit`.
+        TypeError
+            If k is no whole number.
         ValueError
             If k is less than 1, or the task is none that was trained: `next` needs
             times and 20 students to validate on.
         """
         check_is_fitted(self)
+        k = index(k)
         if k < 1:
             raise ValueError(f"k is {k}: at least 1 app must be asked for")
         histories = as_frame(histories)
