@@ -84,14 +84,16 @@ def _numbered(text: io.TextIOBase) -> Iterator[tuple[int, list[str]]]:
         "',' expected after '\"'": "text follows a closing quote",
     }
     records = (row for row in csv.reader(_lines(text), strict=True) if row)
-    number = 0
+    number = -1
     try:
         next(records, None)
+        number = 0
         for number, row in enumerate(records, start=1):
             yield number, row
     except (csv.Error, ValueError) as error:
         problem = problems.get(str(error), str(error))
-        raise ValueError(f"row {number + 1}: {problem}") from error
+        place = "the header" if number < 0 else f"row {number + 1}"
+        raise ValueError(f"{place}: {problem}") from error
 
 
 def _cells(row: list[str], width: int) -> list[str | None]:
