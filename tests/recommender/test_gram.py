@@ -182,19 +182,22 @@ def test_products_count_what_the_sql_counts():
     assert len(counted(con, con.table("uses"), smallest + 1)) == len(by_sql)
 
 
-def test_the_bands_grams_add_up_to_that_of_all():
+def test_one_product_counts_all_and_every_band():
     frame = interactions(200, seed=4)
     frame.loc[frame.student_id.str.endswith("7"), "band"] = None
     rows = encode(frame)
-    grams = grams_by_band(rows)
-    assert set(grams) == {"", "excellent", "satisfactory"}
+    total, pairs = grams_by_band(rows)
+    assert set(pairs) == {"", "excellent", "satisfactory"}
     whole = gram_of(blocks(rows), len(rows.apps))
+    assert total.n_students == whole.n_students
     for name in ("pair", "weighted"):
-        summed = sum(getattr(gram, name) for gram in grams.values())
-        np.testing.assert_array_equal(summed, getattr(whole, name))
-    own = rows.select(np.flatnonzero(rows.band == "excellent"))
-    alone = gram_of(blocks(own), len(rows.apps))
-    np.testing.assert_array_equal(grams["excellent"].pair, alone.pair)
+        np.testing.assert_array_equal(getattr(total, name), getattr(whole, name))
+    for name, pair in pairs.items():
+        band = rows.band == name if name else pd.isna(rows.band)
+        own = rows.select(np.flatnonzero(band))
+        alone = gram_of(blocks(own), len(rows.apps))
+        np.testing.assert_array_equal(pair, alone.pair)
+        np.testing.assert_array_equal(total.bands[name], whole.bands[name])
 
 
 def test_sql_fold_equals_python_fold():

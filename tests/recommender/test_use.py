@@ -121,6 +121,7 @@ def test_what_is_borrowed_is_what_is_not_ones_own_and_not_of_a_few():
     )
     pool = Pool.of(shared)
     assert pool.n_students == 52
+    np.testing.assert_allclose(pool.shares_without(own, APPS), [0.8, 0.2, 0])
     others = pool.without(own, APPS)
     expected = np.array([[40, 11, 0], [11, 10, 0], [0, 0, 0]]) / 50
     np.testing.assert_allclose(others.pair, expected)
@@ -137,3 +138,4 @@ def test_an_app_that_nobody_used_is_borrowed_as_none():
     for shared, used in ((rows, [0, 1, 0]), ([], [0, 0, 0])):
         pool = Pool.of(pd.DataFrame(shared, columns=columns), 30)
         assert np.diag(pool.without(nobody, APPS).pair).tolist() == used
+        assert pool.shares_without(nobody, APPS).tolist() == used

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from functools import reduce
 
 import numpy as np
 import pandas as pd
@@ -290,11 +289,10 @@ def effects_of(fits: dict[str, Outcome], options: Options) -> pd.DataFrame:
         return pd.concat([estimate_effects(some) for some in together])
 
 
-def _popularity(total: Gram, pooled: Gram | None) -> BandPopularity:
+def _popularity(total: Gram, everywhere: np.ndarray | None) -> BandPopularity:
     bands = sorted(set(total.bands) - {NO_BAND})
     nobody = np.zeros(len(total.pair) + 1)
     counts = np.array([total.bands.get(b, nobody) for b in (*bands, NO_BAND)])
-    everywhere = None if pooled is None else np.diag(pooled.pair)
     return BandPopularity.shrink(bands, counts[:, :-1], counts[:, -1], everywhere)
 
 
@@ -314,14 +312,12 @@ def _one(
         return None, None, "nobody used an eligible app: nothing is recommended"
     if not len(here["students"]):
         return None, None, "no student has an assessment: nothing is recommended"
-    grams = grams_by_band(use.everyone)
-    total = reduce(Gram.plus, grams.values())
-    pairs = {band: gram.pair for band, gram in grams.items()}
-    del grams
-    pooled = None
+    total, pairs = grams_by_band(use.everyone)
+    borrowed = everywhere = None
     if options.pooling and pool is not None:
-        pooled = pool.without(total, apps)
-    borrowed = pooled if total.n_students < options.pool_below else None
+        everywhere = pool.shares_without(total, apps)
+        if total.n_students < options.pool_below:
+            borrowed = pool.without(total, apps)
     rows = use.rows()
     sample = use.sample()
     fingerprint = use.fingerprint()
@@ -342,7 +338,7 @@ def _one(
     model.fit_gram(
         total,
         sample,
-        _popularity(total, pooled),
+        _popularity(total, everywhere),
         borrowed,
         choices,
         known_only=True,

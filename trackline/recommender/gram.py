@@ -22,7 +22,8 @@ __all__ = [
 
 MILLION = 1_000_000
 NO_BAND = ""  # the group of students whose band is not known
-_BLOCK = 1 << 15  # students: `_pair_and_weighted` packs two sums into 53 bits
+_BLOCK = 1 << 15  # students: `_packed` holds two sums in 51 bits
+_BITS = 36
 _WINDOW = 64  # entries a step looks back: beyond, the decay has left nothing
 
 
@@ -85,24 +86,35 @@ class Gram:
         return matrix
 
 
-def _pair_and_weighted(block: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
-    """Both sums of a block of at most 2^15 students from one sparse product.
+def _packed(
+    block: sparse.csr_matrix, group: np.ndarray | int = 0, n_groups: int = 1
+) -> np.ndarray:
+    """Both sums of a block of at most 2^15 students, by group, from one sparse product.
 
     The right factor holds 2^36 + round(10^6 / n): the quotient by 2^36 is the pair
-    count, the remainder the weighted one, both exact (2^15 * 10^6 < 2^36).
+    count, the remainder the weighted one, both exact (2^15 * 10^6 < 2^36), in sums over
+    groups too. Shape (n_groups, n_apps, n_apps).
     """
+    n_students, n_apps = block.shape
     lengths = np.diff(block.indptr)
     # half up, as SQL rounds: a student of 128 apps counts 7813
     share = np.floor(MILLION / np.maximum(lengths, 1) + 0.5).astype(np.int64)
+    place = np.repeat(np.broadcast_to(group, n_students) * n_apps, lengths)
     ones = sparse.csr_matrix(
-        (np.ones(block.nnz, np.int64), block.indices, block.indptr), shape=block.shape
+        (np.ones(block.nnz, np.int64), place + block.indices, block.indptr),
+        shape=(n_students, n_groups * n_apps),
     )
     packed = sparse.csr_matrix(
-        (np.repeat(share + (1 << 36), lengths), block.indices, block.indptr),
+        (np.repeat(share + (1 << _BITS), lengths), block.indices, block.indptr),
         shape=block.shape,
     )
     product = (ones.T.tocsr() @ packed).toarray()
-    return product >> 36, product & ((1 << 36) - 1)
+    return product.reshape(n_groups, n_apps, n_apps)
+
+
+def _unpacked(packed: np.ndarray) -> np.ndarray:
+    """Return pair and weighted counts, in a first dimension of two."""
+    return np.stack([packed >> _BITS, packed & ((1 << _BITS) - 1)])
 
 
 def _by_band(
@@ -136,20 +148,17 @@ def gram_of(
     n_apps : int
     directed : ndarray, shape (n_apps, n_apps), optional
     """
-    pair = np.zeros((n_apps, n_apps), np.int64)
-    weighted = np.zeros((n_apps, n_apps), np.int64)
+    counts = np.zeros((2, n_apps, n_apps), np.int64)
     n_students = 0
     bands: dict[str, np.ndarray] = {}
     for part, band in parts:
-        for name, counts in _by_band(part, band):
-            bands[name] = bands.get(name, 0.0) + counts
+        for name, used in _by_band(part, band):
+            bands[name] = bands.get(name, 0.0) + used
         for start in range(0, part.shape[0], _BLOCK):
             block = part[start : start + _BLOCK] if part.shape[0] > _BLOCK else part
             n_students += int(np.count_nonzero(np.diff(block.indptr)))
-            block_pair, block_weighted = _pair_and_weighted(block)
-            pair += block_pair
-            weighted += block_weighted
-    return Gram(n_students, pair.astype(float), weighted.astype(float), directed, bands)
+            counts += _unpacked(_packed(block)[0])
+    return Gram(n_students, *counts.astype(float), directed, bands)
 
 
 def blocks(
@@ -184,15 +193,40 @@ def directed_count(rows: Rows) -> np.ndarray | None:
     return total.reshape(n, n)
 
 
-def grams_by_band(rows: Rows) -> dict[str, Gram]:
-    """Return the Gram of each band's students; NO_BAND: those without one."""
-    band = np.where(pd.isna(rows.band), NO_BAND, rows.band).astype(str)
-    return {
-        str(name): gram_of(
-            blocks(rows.select(np.flatnonzero(band == name))), len(rows.apps)
-        )
-        for name in np.unique(band)
-    }
+def grams_by_band(rows: Rows) -> tuple[Gram, dict[str, np.ndarray]]:
+    """Return the Gram of all students, and by band how many used both apps.
+
+    One product for all bands: what each costs by itself is most of it where students
+    are few.
+
+    Returns
+    -------
+    Gram
+    dict of str to ndarray of int, shape (n_apps, n_apps)
+        By band; NO_BAND: students without one.
+    """
+    n_apps = len(rows.apps)
+    known = np.where(pd.isna(rows.band), NO_BAND, rows.band).astype(str)
+    names, group = np.unique(known, return_inverse=True)
+    pairs = np.zeros((len(names), n_apps, n_apps), np.int32)
+    whole = np.zeros((2, n_apps, n_apps), np.int64)
+    first = 0
+    for block, band in blocks(rows):
+        packed = _packed(block, group[first : first + len(band)], len(names))
+        for pair, counted in zip(pairs, packed, strict=True):
+            pair += (counted >> _BITS).astype(np.int32)
+        whole += _unpacked(packed.sum(axis=0))
+        first += len(band)
+    used = rows.lengths > 0
+    users = pairs.diagonal(axis1=1, axis2=2)
+    students = np.bincount(group[used], minlength=len(names))
+    bands = np.column_stack([users, students]).astype(float)
+    total = Gram(
+        float(used.sum()),
+        *whole.astype(float),
+        bands=dict(zip(names.tolist(), bands, strict=True)),
+    )
+    return total, dict(zip(names.tolist(), pairs, strict=True))
 
 
 def _lags(rows: Rows, window: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -61,29 +61,41 @@ class Pool:
         )
         return cls(n_students, pd.Index(apps), pair, weighted)
 
-    def without(self, own: Gram, apps: np.ndarray) -> Gram | None:
-        """Return co-use per student of the other districts, without cells under 10.
+    def shares_without(self, own: Gram, apps: np.ndarray) -> np.ndarray | None:
+        """Return the share of the other districts' students who use each app.
 
         Parameters
         ----------
         own : Gram
-            What of it is the district's own.
+            What of the pool is the district's own.
         apps : ndarray of str
             The district's.
 
         Returns
         -------
-        Gram or None
-            None where the others are fewer than 10 students.
+        ndarray of float, shape (n_apps,), or None
+            0 where fewer than 10 of them do; None where they are fewer than 10.
         """
         n = self.n_students - own.n_students
         if n < FEWEST_TOLD:
             return None
+        users = self.pair.diagonal()[self.apps.get_indexer(apps)] - np.diag(own.pair)
+        return np.where(users >= FEWEST_TOLD, users, 0) / n
+
+    def without(self, own: Gram, apps: np.ndarray) -> Gram | None:
+        """Return co-use per student of the other districts, without cells under 10.
+
+        Parameters and what None means are those of `shares_without`, which stands on
+        the diagonal.
+        """
+        shares = self.shares_without(own, apps)
+        if shares is None:
+            return None
+        n = self.n_students - own.n_students
         at = self.apps.get_indexer(apps)
         pair = self.pair[at][:, at].toarray() - own.pair
         weighted = self.weighted[at][:, at].toarray() - own.weighted
         seen = pair >= FEWEST_TOLD
         pair, weighted = (np.where(seen, counts, 0) / n for counts in (pair, weighted))
         # who is in which band is known of no other district
-        bands = {NO_BAND: np.append(np.diag(pair), 1.0)}
-        return Gram(1.0, pair, weighted, bands=bands)
+        return Gram(1.0, pair, weighted, bands={NO_BAND: np.append(shares, 1.0)})
